@@ -1,0 +1,11 @@
+# Everything that is not ours, all of it from Debian 12. The packages are named in tools/packages.sh.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(OpenSSL 3.0 REQUIRED)
+find_package(Protobuf REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(tl-expected REQUIRED)
+pkg_check_modules(libevent REQUIRED IMPORTED_TARGET libevent_core libevent_pthreads)
+pkg_check_modules(nghttp2 REQUIRED IMPORTED_TARGET libnghttp2)
+pkg_check_modules(cares REQUIRED IMPORTED_TARGET libcares)
+pkg_check_modules(sqlite REQUIRED IMPORTED_TARGET sqlite3)

@@ -1,0 +1,15 @@
+# Warnings that are errors everywhere, and the flags of the release build: what Debian's hardening=+all sets, plus LTO.
+add_library(tollgate_flags INTERFACE)
+target_compile_options(tollgate_flags INTERFACE -Wall -Wextra -Wconversion -Wshadow -Werror)
+if(TOLLGATE_SANITIZE)
+  target_compile_options(tollgate_flags INTERFACE -fsanitize=${TOLLGATE_SANITIZE} -fno-omit-frame-pointer
+                                                  -fno-sanitize-recover=all)
+  target_link_options(tollgate_flags INTERFACE -fsanitize=${TOLLGATE_SANITIZE})
+endif()
+if(CMAKE_BUILD_TYPE STREQUAL "Release")
+  set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ON)
+  set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+  target_compile_options(tollgate_flags INTERFACE -fstack-protector-strong -fstack-clash-protection -fcf-protection
+                                                  -D_FORTIFY_SOURCE=2 -D_GLIBCXX_ASSERTIONS)
+  target_link_options(tollgate_flags INTERFACE -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack)
+endif()
