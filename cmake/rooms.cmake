@@ -38,7 +38,7 @@ function(tollgate_room_tests name target)
   endif()
   add_executable(${name}_test ${tests})
   target_link_libraries(${name}_test PRIVATE ${target} tollgate_test_main)
-  set_property(GLOBAL APPEND PROPERTY TOLLGATE_TEST_PROGRAMS ${name}_test)
+  catch_discover_tests(${name}_test TEST_PREFIX "${name}: " DISCOVERY_MODE PRE_TEST)
 endfunction()
 
 function(tollgate_room_fuzzers target fuzzers)

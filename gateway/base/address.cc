@@ -99,7 +99,8 @@ Result<Host> Host::parse(std::string_view text) {
     }
     return Host(*ip);
   }
-  if (text.find(':') == std::string_view::npos) {
+  // A dotted quad ends in a digit; asking only then spares every other name a failed parse and its message.
+  if (!text.empty() && text.back() >= '0' && text.back() <= '9' && text.find(':') == std::string_view::npos) {
     if (const auto ip = IpAddress::parse(text)) return Host(*ip);
   }
   auto name = HostName::parse(text);

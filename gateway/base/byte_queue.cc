@@ -24,6 +24,16 @@ void ByteQueue::consume(std::size_t count) {
   }
 }
 
+void ByteQueue::append(ByteQueue&& other) {
+  if (empty()) {
+    std::swap(storage_, other.storage_);
+    std::swap(head_, other.head_);
+  } else {
+    append(other.view());
+  }
+  other.clear();
+}
+
 Bytes ByteQueue::take() {
   if (head_ > 0) storage_.erase(storage_.begin(), storage_.begin() + static_cast<std::ptrdiff_t>(head_));
   head_ = 0;

@@ -19,6 +19,8 @@ class ByteQueue {
 
   void append(ByteView bytes) { storage_.insert(storage_.end(), bytes.begin(), bytes.end()); }
   void append(std::string_view text) { append(as_bytes(text)); }
+  // Everything that `other` has, which is empty then. Costs nothing when this is empty.
+  void append(ByteQueue&& other);
 
   // Drops `count` bytes (at most size()) from the front.
   void consume(std::size_t count);
