@@ -1,0 +1,15 @@
+# The end-to-end tests: real clients and origins around the finished program. One ctest test a file; each runs on its own
+# ports, in its own temporary folder, and ends every process that it starts.
+set(e2e_folder ${CMAKE_CURRENT_LIST_DIR})
+file(GLOB e2e_files CONFIGURE_DEPENDS ${e2e_folder}/test_*.py)
+foreach(file IN LISTS e2e_files)
+  get_filename_component(name ${file} NAME_WE)
+  string(REGEX REPLACE "^test_" "e2e." name ${name})
+  add_test(NAME ${name} COMMAND /usr/bin/python3 -m pytest -q -p no:cacheprovider ${file} WORKING_DIRECTORY ${e2e_folder})
+  set_tests_properties(${name} PROPERTIES
+    TIMEOUT 480
+    ENVIRONMENT "TOLLGATE=$<TARGET_FILE:tollgate>;PYTHONDONTWRITEBYTECODE=1")
+endforeach()
+if(TARGET certificate_zoo)
+  set_property(TEST e2e.certificates APPEND PROPERTY ENVIRONMENT "CERTIFICATE_ZOO=$<TARGET_FILE:certificate_zoo>")
+endif()

@@ -1,0 +1,190 @@
+"""Request and response smuggling: tests/e2e/data/smuggling_cases.txt through the running gateway, inside TLS and in
+absolute-form. What two implementations could read differently is refused, and the origin sees nothing that is not in the log.
+"""
+
+import collections
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from harness import (Ended, Gateway, ScriptedOrigin, Stream, connect, dial, read_content, read_head, read_response, response,
+                     tls_inside)
+
+NAME = "origin.test"  # what the cases ask for
+ADDRESS = "127.0.0.83"  # of our own, so that ports 80 and 443 are free there
+
+
+@dataclass(frozen=True)
+class Case:
+    side: str
+    expect: str
+    name: str
+    section: str
+    raw: bytes
+
+
+def read_cases() -> list[Case]:
+    lines = (Path(__file__).parent / "data/smuggling_cases.txt").read_text("ascii").splitlines()
+    columns = [line.split("\t") for line in lines if line and not line.startswith("#")]
+    return [Case(*each[:4], each[4].encode("ascii").decode("unicode_escape").encode("latin-1")) for each in columns]
+
+
+CASES = read_cases()
+REQUESTS = [pytest.param(case, id=case.name) for case in CASES if case.side == "request"]
+RESPONSES = [pytest.param(case, id=case.name) for case in CASES if case.side == "response"]
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory, ca_world):
+    settings = ("limits.head=3s", "limits.idle=5s")
+    with Gateway(tmp_path_factory.mktemp("gateway") / "state", anchors=ca_world.root_file, settings=settings,
+                 resolve=(f"{NAME}={ADDRESS}", "*.test=127.0.0.1")) as running:
+        yield running
+
+
+def answer_each(stream: Stream, visit) -> None:
+    """Reads requests as leniently as it can, and answers those that come whole."""
+    while first := stream.read():
+        stream.unread(first)
+        request = read_head(stream)
+        visit.requests.append(request)
+        try:
+            read_content(stream, request)
+        except ValueError:
+            return  # a chunk size that Python cannot read either
+        body = b"" if request.method == "HEAD" else b"answered"
+        stream.send(response(body))
+
+
+class Way:
+    """One way through the gateway to a recording origin."""
+
+    def __init__(self, gateway: Gateway, world, tls: bool):
+        port = 443 if tls else 80
+        self.gateway, self.tls = gateway, tls
+        self.origin = ScriptedOrigin(world, answer_each, name=NAME, tls=tls, address=ADDRESS,
+                                     port=port if can_bind(port) else 0)
+
+    def open(self) -> Stream:
+        if self.tls:
+            return tls_inside(self.gateway, connect(self.gateway, self.origin.authority), NAME)
+        if self.origin.port == 80:
+            return Stream(dial(self.gateway))
+        return connect(self.gateway, self.origin.authority)  # plain HTTP inside a CONNECT
+
+    def bytes_for(self, raw: bytes) -> bytes:
+        """Towards a proxy an origin-form target becomes absolute-form; all else stays, byte by byte."""
+        if self.tls or self.origin.port != 80:
+            return raw
+        return re.sub(rb"(?m)^([A-Z]+) (/[^ \r\n]*) (HTTP/)", rb"\1 http://origin.test\2 \3", raw, count=1)
+
+
+def can_bind(port: int) -> bool:
+    if os.getuid() == 0:
+        return True
+    return port >= int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text())
+
+
+@pytest.fixture(scope="module", params=["tls", "plain"])
+def way(request, gateway, ca_world):
+    made = Way(gateway, ca_world, request.param == "tls")
+    yield made
+    check_everything_is_logged(made)
+    made.origin.close()
+
+
+def check_everything_is_logged(way: Way) -> None:
+    """Every request whose head the origin saw is an exchange of that method and path, as often as it was seen."""
+    scheme = "https" if way.tls else "http"
+    seen = collections.Counter((request.method, request.target.partition("?")[0]) for request in way.origin.requests)
+    logged = collections.Counter((record["method"], record["path"]) for record in way.gateway.log(NAME, kind="exchange")
+                                 if record["scheme"] == scheme)
+    missing = {key: count - logged[key] for key, count in seen.items() if logged[key] < count}
+    assert not missing, f"seen by the origin and not in the log: {missing}"
+
+
+def responses_to(stream: Stream, raw: bytes) -> list:
+    """Sends, and reads final responses until the connection ends; a connection that stays open is asked to end."""
+    try:
+        stream.send(raw)
+        stream.half_close()
+    except OSError:
+        pass  # refused before all of it was sent
+    got = []
+    try:
+        while first := stream.read():
+            stream.unread(first)
+            got.append(read_response(stream, "GET"))
+    except (Ended, ValueError):
+        pass
+    return got
+
+
+@pytest.mark.parametrize("case", REQUESTS)
+def test_requests(way, case):
+    before = len(way.origin.visits)
+    stream = way.open()
+    answers = responses_to(stream, way.bytes_for(case.raw))
+    stream.sock.close()
+    received = b"".join(visit.received for visit in way.origin.visits[before:])
+    statuses = [answer.status for answer in answers]
+    if case.expect == "malformed":
+        assert b"/smuggled" not in received
+        assert statuses and statuses[-1] in (400, 414, 417, 431, 501, 505), statuses
+        assert stream.end is not None, "the connection is closed"
+    else:
+        assert statuses == [200] * int(case.expect), f"{statuses}; the origin saw {received!r}"
+        assert sum(len(visit.requests) for visit in way.origin.visits[before:]) == int(case.expect)
+
+
+def test_responses(gateway, ca_world):
+    """All in one, because they differ in the origin's script: each origin answers one GET, and closes."""
+    wrong, origins = [], []
+    for case in (param.values[0] for param in RESPONSES):
+        def script(stream, visit, raw=case.raw):
+            visit.requests.append(read_head(stream))
+            stream.send(raw)
+
+        origin = ScriptedOrigin(ca_world, script)
+        origins.append((case, origin))
+        stream = tls_inside(gateway, connect(gateway, origin.authority), origin.name)
+        stream.send(f"GET /{case.name} HTTP/1.1\r\nHost: {origin.authority}\r\n\r\n".encode())
+        try:
+            answer = read_response(stream)
+            rest = stream.read_to_end()
+        except (Ended, ValueError):
+            answer, rest = None, b""
+        stream.sock.close()
+        whole = answer is not None and answer.status != 502
+        if case.expect == "malformed" and whole and answer.end is None and rest == b"" and len(answer.body):
+            wrong.append(f"{case.name}: a whole {answer.status}")
+        if case.expect != "malformed" and not whole:
+            wrong.append(f"{case.name}: {answer and answer.status}")
+        if rest:
+            wrong.append(f"{case.name}: {rest!r} after the response")
+    records = {record["path"]: record for record in gateway.wait_for(where=lambda record: record["path"].lstrip("/") in
+               {case.name for case, _ in origins} and record["state"] != "open", kind="exchange", count=len(origins))}
+    for case, origin in origins:
+        complete = records[f"/{case.name}"]["state"] == "complete" and records[f"/{case.name}"]["status"] != 502
+        if complete != (case.expect != "malformed"):
+            wrong.append(f"{case.name}: {records[f'/{case.name}']}")
+        origin.close()
+    assert not wrong, "\n".join(wrong)
+
+
+def test_there_are_at_least_eighty_cases():
+    assert len(REQUESTS) >= 80
+
+
+def test_a_second_request_on_the_connection_after_a_refusal_is_not_read(gateway, ca_world):
+    origin = ScriptedOrigin(ca_world, answer_each)
+    stream = tls_inside(gateway, connect(gateway, origin.authority), origin.name)
+    stream.send(f"GET /ok HTTP/1.1\r\nHost: {origin.authority}\r\n\r\nGET /bad HTTP/1.1\r\nHost : {origin.authority}\r\n\r\n"
+                f"GET /smuggled HTTP/1.1\r\nHost: {origin.authority}\r\n\r\n".encode())
+    assert read_response(stream).body == b"answered"
+    assert read_response(stream).status == 400
+    assert stream.read_to_end() == b""
+    assert [request.target for request in origin.requests] == ["/ok"]
+    origin.close()
