@@ -62,7 +62,7 @@ class LeafMint {
   // each. Errors: io  no key could be made.
   static Result<std::unique_ptr<LeafMint>> create(Authority::Pointer authority, std::size_t capacity);
 
-  // The leaf for `host`: remembered, or made now (about 0.1 ms).
+  // The leaf for `host`: remembered, or made now (about 0.2 ms).
   // Errors: refused  the authority is not valid at `now`: rotate it, or set the clock
   //         io       OpenSSL could not sign
   Result<std::shared_ptr<const Leaf>> leaf_for(const Host& host, WallTime now);

@@ -39,26 +39,14 @@ int failure_index() {
 }
 
 void remember(SSL* ssl, CertificateFailure failure) {
-  const std::unique_ptr<CertificateFailure> former(
-      static_cast<CertificateFailure*>(SSL_get_ex_data(ssl, failure_index())));
   auto kept = std::make_unique<CertificateFailure>(std::move(failure));
-  if (SSL_set_ex_data(ssl, failure_index(), kept.get()) == 1) static_cast<void>(kept.release());
+  auto* former = static_cast<CertificateFailure*>(SSL_get_ex_data(ssl, failure_index()));
+  if (SSL_set_ex_data(ssl, failure_index(), kept.get()) != 1) return;
+  static_cast<void>(kept.release());
+  const std::unique_ptr<CertificateFailure> dropped(former);
 }
 
-// --- callbacks ---
-
-// X509_verify_cert accepts an intermediate that has keyUsage keyCertSign but no basicConstraints; RFC 5280 §6.1.4 (k)
-// does not, and neither do phones. Called for each certificate of a chain, from the anchor to the leaf. Runs in
-// OpenSSL.
-int require_basic_constraints(int ok, X509_STORE_CTX* context) noexcept {
-  const int depth = X509_STORE_CTX_get_error_depth(context);
-  X509* certificate = X509_STORE_CTX_get_current_cert(context);
-  if (ok != 1 || depth == 0 || certificate == nullptr) return ok;
-  const bool is_anchor = depth == sk_X509_num(X509_STORE_CTX_get0_chain(context)) - 1;
-  if (is_anchor || (X509_get_extension_flags(certificate) & EXFLAG_BCONS) != 0) return 1;
-  X509_STORE_CTX_set_error(context, X509_V_ERR_INVALID_CA);
-  return 0;
-}
+// --- callbacks, which run inside OpenSSL ---
 
 // What expect() said; empty when it was never called.
 std::string expected_host(X509_VERIFY_PARAM* parameters) {
@@ -178,7 +166,6 @@ Result<Trust::Pointer> Trust::from_file(const fs::path& path) {
   if (!in || !store) {
     return fail(Error::Kind::io, fmt::format("{}: cannot be read: {}", path.string(), openssl_complaint()));
   }
-  X509_STORE_set_verify_cb(store.get(), require_basic_constraints);
   std::size_t anchors = 0;
   while (true) {
     const auto certificate = next_certificate(in.get(), path, anchors + 1);

@@ -15,7 +15,8 @@ namespace tollgate::http {
 
 namespace {
 
-constexpr std::size_t most_control_bytes = 64 * 1024;
+// Control frames that receive() has written and the peer has not read.
+constexpr std::size_t most_control_bytes = std::size_t{64} * 1024;
 
 // SETTINGS and PING acknowledgements that the peer has not read. Past this it is not reading at all.
 constexpr std::size_t most_unread_acks = 1000;

@@ -55,7 +55,7 @@ class Mirror : public H2Visitor {
   void on_trailers(StreamId stream, Fields trailers) override { note("{} trailers {}", stream, trailers.size()); }
   void on_end(StreamId stream) override {
     note("{} end", stream);
-    ended.push_back(stream);
+    ended_.push_back(stream);
   }
   void on_close(StreamId stream, std::uint32_t code, bool by_peer) override {
     note("{} closed {} {}", stream, code, by_peer);
@@ -70,11 +70,11 @@ class Mirror : public H2Visitor {
   void answer() {
     ResponseHead head;
     head.status = 200;
-    for (const StreamId stream : ended) {
+    for (const StreamId stream : ended_) {
       session->submit_response(stream, head, EndStream::no);
       session->send_data(stream, as_bytes("answer"), EndStream::yes);
     }
-    ended.clear();
+    ended_.clear();
   }
 
  private:
@@ -82,7 +82,7 @@ class Mirror : public H2Visitor {
   void note(fmt::format_string<Args...> format, Args&&... args) {
     events.push_back(fmt::format(format, std::forward<Args>(args)...));
   }
-  std::vector<StreamId> ended;
+  std::vector<StreamId> ended_;
 };
 
 // What must not depend on how the input was cut.
@@ -165,6 +165,7 @@ std::vector<std::string> play(const Play& how, ByteView bytes) {
 
 }  // namespace
 
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer's name
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const auto role = (data[0] & 1U) != 0 ? H2Session::Role::client : H2Session::Role::server;

@@ -23,7 +23,7 @@ std::string AddressGuard::refusal(const SocketAddress& to, LocalAddresses local,
   if (here && std::find(own_ports_.begin(), own_ports_.end(), to.port) != own_ports_.end()) {
     return fmt::format("{} is the gateway itself", to.text());
   }
-  if (local == LocalAddresses::permitted) return {};
+  if (local == LocalAddresses::permitted || std::find(named_.begin(), named_.end(), ip) != named_.end()) return {};
   const std::string_view why = ip.is_loopback()      ? "a loopback address"
                                : ip.is_link_local()  ? "a link-local address"
                                : ip.is_unspecified() ? "an unspecified address"

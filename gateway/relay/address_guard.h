@@ -20,7 +20,10 @@ class AddressGuard {
   // admin side.
   void add_own_port(std::uint16_t port) { own_ports_.push_back(port); }
 
-  // Empty when clients may go there; else why not, in words. `local`: whether the owner permits local addresses here.
+  // Named by the owner of the gateway in upstream.resolve, so always reachable.
+  void permit(std::vector<IpAddress> named) { named_ = std::move(named); }
+
+  // Empty when clients may go there; else why not, in words. `local`: upstream.allow_loopback.
   enum class LocalAddresses : std::uint8_t { refused, permitted };
   std::string refusal(const SocketAddress& to, LocalAddresses local, MonoTime now);
 
@@ -29,6 +32,7 @@ class AddressGuard {
   std::vector<IpAddress> own_;  // interfaces come and go: asked again after a while
   MonoTime asked_;
   std::vector<std::uint16_t> own_ports_;
+  std::vector<IpAddress> named_;
 };
 
 }  // namespace tollgate::relay

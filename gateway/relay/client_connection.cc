@@ -72,7 +72,10 @@ RelayContext ClientConnection::context() {
 
 std::size_t ClientConnection::on_plaintext(Endpoint& from, ByteView bytes) {
   if (phase_ == Phase::closing || phase_ == Phase::gone) return bytes.size();
-  if (&from == origin_.get()) return 0;  // a server that spoke first: kept for the relay
+  if (&from == origin_.get()) {
+    if (phase_ == Phase::opening) open_plain(false, true);  // a server that speaks first
+    return 0;  // kept for the relay
+  }
   if (phase_ == Phase::proxy_head) return read_proxy_head(bytes);
   if (phase_ == Phase::opening) read_opening(bytes);
   if (phase_ == Phase::inner_opening) read_inner_opening(bytes);
@@ -83,7 +86,6 @@ std::size_t ClientConnection::on_plaintext(Endpoint& from, ByteView bytes) {
 
 std::size_t ClientConnection::read_proxy_head(ByteView bytes) {
   if (!may_be_connect(bytes)) {
-    log_.decide(Treatment::intercepted, reason::none);
     auto relay = std::make_unique<H1Relay>(context(), client_, static_cast<OriginProvider&>(*this));
     forward_ = relay.get();
     start_relay(std::move(relay));
@@ -138,7 +140,7 @@ void ClientConnection::on_connect_resolved(Result<std::vector<SocketAddress>> ad
 }
 
 void ClientConnection::refuse_connect(std::uint16_t status, std::string_view why, std::string_view what) {
-  log_.decide(why == reason::destination_refused ? Treatment::blocked : Treatment::failed, why);
+  log_.decide(Treatment::failed, why);
   log_.error(what);
   client_.write(answer(status, what, "CONNECT"));
   close(EndKind::clean, EndKind::reset);
@@ -148,6 +150,8 @@ void ClientConnection::refuse_connect(std::uint16_t status, std::string_view why
 
 void ClientConnection::read_opening(ByteView bytes) {
   auto opening = recognise(bytes);
+  // A hello under way has the whole of its deadline.
+  if (tls::looks_like_tls(bytes)) silence_.cancel();
   if (auto* tls = std::get_if<OpeningTls>(&opening)) {
     open_tls(std::move(tls->hello));
   } else if (const auto* broken = std::get_if<OpeningBroken>(&opening)) {
@@ -164,7 +168,11 @@ void ClientConnection::read_opening(ByteView bytes) {
 
 // The client waits for the server to speak, or it has said too little to tell.
 void ClientConnection::on_silent_client() {
-  if (phase_ == Phase::opening) open_plain(false, true);
+  if (phase_ == Phase::opening && client_.inbox().empty()) {
+    dial(Phase::opening);
+  } else if (phase_ == Phase::opening) {
+    open_plain(false, true);
+  }
   if (phase_ == Phase::inner_opening) start_relay(std::make_unique<Tunnel>(context(), client_, *origin_));
 }
 
@@ -204,22 +212,28 @@ void ClientConnection::dial_origin(const Authority& authority) {
   dialer_.cancel();
   dialer_.resolve(authority, [this](Result<std::vector<SocketAddress>> addresses) {
     if (!addresses) {
-      if (addresses.error().kind != Error::Kind::refused) environment_.counters.add(Counter::upstream_unreachable);
-      forward_->origin_failed(addresses.error());
+      on_forward_failed(addresses.error());
       return;
     }
     dialer_.connect(std::move(*addresses), [this](Result<net::Connected> connected) {
       if (!connected) {
-        environment_.counters.add(Counter::upstream_unreachable);
-        forward_->origin_failed(connected.error());
+        on_forward_failed(connected.error());
         return;
       }
+      log_.decide(Treatment::intercepted, reason::none);
       log_.facts().set_destination(connected->address.text());
       origin_ = std::make_unique<Endpoint>(environment_.loop, std::move(connected->socket), *relay_);
       origin_->start();
       forward_->origin_connected(*origin_);
     });
   });
+}
+
+void ClientConnection::on_forward_failed(const Error& error) {
+  const bool refused = error.kind == Error::Kind::refused;
+  if (!refused) environment_.counters.add(Counter::upstream_unreachable);
+  log_.decide(Treatment::failed, refused ? reason::destination_refused : reason::upstream_unreachable);
+  forward_->origin_failed(error);
 }
 
 void ClientConnection::drop_origin(EndKind how) {

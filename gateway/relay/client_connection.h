@@ -8,6 +8,9 @@
 //                                                │
 //                                             closing ──flushed, and the client is gone or has had its time──▶ gone
 //
+// A client that is silent in `opening` may wait for a server that speaks first: the origin is dialled, and whoever speaks
+// first decides. A server: what follows is tunnelled. The client: it is read as if it had not hesitated.
+//
 // The order is: decide, then the origin, then the client. So what is blocked is never dialled, the client is offered the
 // protocol that the origin speaks, and a certificate of ours is shown only for an origin whose own has been verified.
 #pragma once
@@ -95,6 +98,7 @@ class ClientConnection final : public net::Retirable,
   // interception (client_connection_tls.cc)
   void dial(Phase then);
   void on_dialled(Phase then, Result<net::Connected> connected);
+  void go_on_with_origin(Phase then);
   void start_origin_handshake();
   void on_origin_handshake(Result<tls::Progress> progress);
   void origin_tls_failed();
@@ -102,11 +106,12 @@ class ClientConnection final : public net::Retirable,
   void start_client_handshake();
   void on_client_handshake(Result<tls::Progress> progress);
   void read_inner_opening(ByteView bytes);
-  std::vector<std::string> relayable_alpn() const;
+  bool offers_http() const;
   Host tls_host() const;
 
   void start_relay(std::unique_ptr<Relay> relay);
   void relay_http(std::string_view scheme, bool http2);
+  void on_forward_failed(const Error& error);
   void fail_connection(std::string_view why, std::string_view what, EndKind towards_client);
   void close(EndKind towards_client, EndKind towards_origin);
   void finish_if_closed(bool out_of_patience);

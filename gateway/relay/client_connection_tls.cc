@@ -9,6 +9,20 @@
 #include "gateway/tls/alert.h"
 
 namespace tollgate::relay {
+namespace {
+
+bool is_http(std::string_view alpn) { return alpn == "h2" || alpn == "http/1.1" || alpn == "http/1.0"; }
+
+// The client did not take the certificate that we made for it.
+bool distrusts_us(const tls::Failure& failure) {
+  constexpr std::uint8_t bad_certificate = 42;
+  constexpr std::uint8_t certificate_unknown = 46;
+  constexpr std::uint8_t unknown_ca = 48;
+  return failure.cause == tls::Failure::Cause::peer_alert &&
+         (failure.alert == bad_certificate || failure.alert == certificate_unknown || failure.alert == unknown_ca);
+}
+
+}  // namespace
 
 // Whose name is verified and whose leaf is shown: the server name, which is what the client will check; without one the
 // host it asked for.
@@ -16,18 +30,14 @@ Host ClientConnection::tls_host() const {
   return hello_->server_name ? Host(*hello_->server_name) : target_->host;
 }
 
-// The protocols of the client's list that we can relay, in its order.
-std::vector<std::string> ClientConnection::relayable_alpn() const {
-  std::vector<std::string> relayable;
-  std::copy_if(hello_->alpn.begin(), hello_->alpn.end(), std::back_inserter(relayable),
-               [](const std::string& name) { return name == "h2" || name == "http/1.1"; });
-  return relayable;
+bool ClientConnection::offers_http() const {
+  return std::any_of(hello_->alpn.begin(), hello_->alpn.end(), is_http);
 }
 
 void ClientConnection::open_tls(tls::ClientHello hello) {
   log_.hello(hello);
   hello_ = std::move(hello);
-  if (!hello_->alpn.empty() && relayable_alpn().empty()) {
+  if (!hello_->alpn.empty() && !offers_http()) {
     // A protocol of its own (push couriers, VPNs): its bytes mean nothing to us.
     replay(reason::not_http);
     return;
@@ -38,6 +48,10 @@ void ClientConnection::open_tls(tls::ClientHello hello) {
 void ClientConnection::dial(Phase then) {
   enter(Phase::dialling, environment_.shared.config->limits_upstream_connect);
   silence_.cancel();
+  if (origin_ && !origin_->ended()) {  // it was dialled to see whether it speaks first
+    go_on_with_origin(then);
+    return;
+  }
   dialer_.connect(addresses_, [this, then](Result<net::Connected> connected) { on_dialled(then, std::move(connected)); });
 }
 
@@ -51,7 +65,13 @@ void ClientConnection::on_dialled(Phase then, Result<net::Connected> connected) 
   addresses_ = {connected->address};  // whoever is dialled again is the same
   origin_ = std::make_unique<Endpoint>(environment_.loop, std::move(connected->socket), *this);
   origin_->start();
-  if (then == Phase::origin_handshake) {
+  go_on_with_origin(then);
+}
+
+void ClientConnection::go_on_with_origin(Phase then) {
+  if (then == Phase::opening) {
+    enter(Phase::opening, environment_.shared.config->limits_idle);
+  } else if (then == Phase::origin_handshake) {
     start_origin_handshake();
   } else if (then == Phase::replaying || opaque_) {
     log_.decide(Treatment::passthrough, step_aside_);
@@ -64,7 +84,7 @@ void ClientConnection::on_dialled(Phase then, Result<net::Connected> connected) 
 
 void ClientConnection::start_origin_handshake() {
   enter(Phase::origin_handshake, environment_.shared.config->limits_upstream_connect);
-  auto session = environment_.shared.origins->new_session(tls_host(), target_->port, relayable_alpn());
+  auto session = environment_.shared.origins->new_session(tls_host(), target_->port, hello_->alpn);
   if (!session) {
     fail_connection(reason::upstream_tls, session.error().what, EndKind::reset);
     return;
@@ -142,7 +162,9 @@ void ClientConnection::on_client_handshake(Result<tls::Progress> progress) {
   if (!progress) {
     environment_.counters.add(Counter::client_handshakes_failed);
     const tls::Failure* failure = client_.tls()->failure();
-    fail_connection(reason::client_tls, failure != nullptr ? failure->what : progress.error().what, EndKind::clean);
+    const bool distrusted = failure != nullptr && distrusts_us(*failure);
+    fail_connection(distrusted ? reason::untrusted_ca : reason::client_tls,
+                    failure != nullptr ? failure->what : progress.error().what, EndKind::clean);
     return;
   }
   if (*progress != tls::Progress::done) return;
@@ -156,7 +178,11 @@ void ClientConnection::on_client_handshake(Result<tls::Progress> progress) {
     silence_.start(environment_.shared.config->limits_server_first);
     return;
   }
-  relay_http("https", alpn == "h2");
+  if (is_http(alpn)) {
+    relay_http("https", alpn == "h2");
+  } else {
+    start_relay(std::make_unique<Tunnel>(context(), client_, *origin_));
+  }
 }
 
 // TLS without ALPN: HTTP/1.1 mostly, but also mail, chat and queues, some of whose servers speak first.

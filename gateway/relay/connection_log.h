@@ -27,6 +27,7 @@ inline constexpr std::string_view upstream_unreachable = "upstream_unreachable";
 inline constexpr std::string_view upstream_tls = "upstream_tls";
 inline constexpr std::string_view client_certificate = "client_certificate";
 inline constexpr std::string_view client_tls = "client_tls";
+inline constexpr std::string_view untrusted_ca = "untrusted_ca";
 inline constexpr std::string_view destination_refused = "destination_refused";
 inline constexpr std::string_view malformed = "malformed";
 inline constexpr std::string_view timeout = "timeout";

@@ -44,9 +44,9 @@ void Endpoint::on_bytes(ByteView bytes) {
   if (handshaking_) {
     tls_->receive(bytes);
     handshake();
-  } else {
+  } else if (tls_->handshake_done()) {
     pump_tls(bytes);
-  }
+  }  // else it has failed: what a peer still says has no meaning
 }
 
 void Endpoint::on_end() {
@@ -58,8 +58,10 @@ void Endpoint::on_end() {
   tls_->receive_end();
   if (handshaking_) {
     handshake();
-  } else {
+  } else if (tls_->handshake_done()) {
     pump_tls({});
+  } else {
+    tell_end(EndKind::truncated);
   }
 }
 
@@ -161,7 +163,7 @@ void Endpoint::on_turn_end() {
   if (tls_ && !finished_) encrypt();
   if (!std::exchange(offer_wanted_, false) || paused_ || ended_) return;
   if (!inbox_.empty()) inbox_.consume(handler_->on_plaintext(*this, inbox_.view()));
-  if (tls_ && !handshaking_) pump_tls({});
+  if (tls_ && tls_->handshake_done()) pump_tls({});
   if (paused_ || ended_) return;
   if (fin_seen_ && !tls_) {
     tell_end(EndKind::clean);

@@ -38,9 +38,12 @@ std::size_t H1Relay::on_plaintext(Endpoint& from, ByteView bytes) {
   const bool up = &from == &client_;
   if (response_ == ResponseState::upgraded) {
     upgraded_bytes(up, bytes);
+    context_.connection.moved(up ? bytes.size() : 0, up ? 0 : bytes.size(), mono_now());
     return bytes.size();
   }
-  return up ? read_requests(bytes) : read_responses(bytes);
+  const std::size_t taken = up ? read_requests(bytes) : read_responses(bytes);
+  if (taken > 0) context_.connection.moved(up ? taken : 0, up ? 0 : taken, mono_now());
+  return taken;
 }
 
 // --- the request side
@@ -165,7 +168,6 @@ void H1Relay::forward_head() {
 
 void H1Relay::on_event(const http::H1Data& data) {
   exchange_->facts().set_request_bytes(exchange_->facts().request_bytes() + data.bytes.size());
-  context_.connection.moved(data.bytes.size(), 0, mono_now());
   if (origin_ == nullptr || origin_->finished()) return;  // an early response has ended it: the rest is read and dropped
   if (std::holds_alternative<http::Chunked>(request_framing_)) {
     ByteQueue wire;
@@ -290,7 +292,6 @@ void H1Relay::upgrade(const http::H1ResponseHead& response) {
 
 void H1Relay::on_response(const http::H1Data& data) {
   exchange_->facts().set_response_bytes(exchange_->facts().response_bytes() + data.bytes.size());
-  context_.connection.moved(0, data.bytes.size(), mono_now());
   if (response_chunked_) {
     ByteQueue wire;
     http::write_chunk(wire, data.bytes);
@@ -333,15 +334,15 @@ void H1Relay::bad_response(const Error& error) {
     over(EndKind::clean, EndKind::reset);
     return;
   }
+  // What was right of it has been sent; the framing, and under TLS the missing close_notify, say that more was to come.
   record(Outcome::truncated, error.what);
-  over(EndKind::reset, EndKind::reset);
+  over(EndKind::truncated, EndKind::reset);
 }
 
 // --- upgraded connections
 
 void H1Relay::upgraded_bytes(bool up, ByteView bytes) {
   proto::Exchange& facts = exchange_->facts();
-  context_.connection.moved(up ? bytes.size() : 0, up ? 0 : bytes.size(), mono_now());
   Endpoint& to = up ? *origin_ : client_;
   Endpoint& from = up ? client_ : *origin_;
   if (up) {

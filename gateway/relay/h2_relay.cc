@@ -99,6 +99,7 @@ H2Relay::~H2Relay() = default;
 std::size_t H2Relay::on_plaintext(Endpoint& from, ByteView bytes) {
   if (over_) return bytes.size();
   const bool up = &from == &client_;
+  context_.connection.moved(up ? bytes.size() : 0, up ? 0 : bytes.size(), mono_now());
   const auto status = (up ? to_client_ : to_origin_).receive(bytes);
   pump();
   if (!status) session_failed(up, status.error());
@@ -151,7 +152,6 @@ void H2Relay::on_response(Pair& pair, const http::ResponseHead& head, http::EndS
 
 void H2Relay::on_data(Pair& pair, bool up, ByteView data) {
   proto::Exchange& facts = pair.exchange->facts();
-  context_.connection.moved(up ? data.size() : 0, up ? 0 : data.size(), mono_now());
   if (up) {
     facts.set_request_bytes(facts.request_bytes() + data.size());
     if (pair.websocket) {

@@ -16,7 +16,7 @@ void OriginDialer::resolve(const Authority& to, Resolved done) {
   }
   const HostName& name = *to.host.name();
   if (const config::FixedAnswer* fixed = config::match(config.upstream_resolve, name)) {
-    done(permitted({fixed->address}, to.port, Local::permitted));
+    done(permitted({fixed->address}, to.port, local));
     return;
   }
   lookup_ = environment_.resolver.resolve(

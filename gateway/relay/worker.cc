@@ -30,6 +30,7 @@ Worker::Worker(WorkerOptions options, std::unique_ptr<net::Loop> loop, std::uniq
       environment_{*loop_, std::move(options.shared), *resolver_, options.sink, ids_, counters_, guard_, exchanges_},
       sweep_timer_(*loop_, [this] { sweep(); }) {
   for (const std::uint16_t port : options.own_ports) guard_.add_own_port(port);
+  permit_named_addresses();
   loop_->on_commit([&sink = options.sink] { sink.commit(); });
   if (options.listener) {
     listener_.emplace(*loop_, std::move(options.listener),
@@ -97,7 +98,16 @@ void Worker::sweep() {
 }
 
 void Worker::reload(Shared shared) {
-  loop_->post([this, shared = std::move(shared)] { environment_.shared = shared; });
+  loop_->post([this, shared = std::move(shared)] {
+    environment_.shared = shared;
+    permit_named_addresses();
+  });
+}
+
+void Worker::permit_named_addresses() {
+  std::vector<IpAddress> named;
+  for (const config::FixedAnswer& answer : environment_.shared.config->upstream_resolve) named.push_back(answer.address);
+  guard_.permit(std::move(named));
 }
 
 void Worker::drain(Millis limit) {

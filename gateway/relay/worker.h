@@ -43,6 +43,7 @@ class Worker final : public ConnectionOwner {
   Worker(WorkerOptions options, std::unique_ptr<net::Loop> loop, std::unique_ptr<net::Resolver> resolver);
   void accept(Descriptor socket, const SocketAddress& peer);
   bool make_room();
+  void permit_named_addresses();
   void sweep();
   void begin_drain(Millis limit);
   void stop_if_empty();

@@ -41,12 +41,20 @@ def connect(gateway: Gateway, authority: str, *fields: str) -> Stream:
     return stream
 
 
-def tls_inside(gateway: Gateway, tunnel: Stream, server_name: str | None, *, alpn: tuple[str, ...] = ("http/1.1",),
-               trust: Path | None | str = "gateway", **options) -> TlsStream:
+def tls_inside(
+    gateway: Gateway,
+    tunnel: Stream,
+    server_name: str | None,
+    *,
+    alpn: tuple[str, ...] = ("http/1.1",),
+    trust: Path | None | str = "gateway",
+    **options,
+) -> TlsStream:
     """A TLS handshake inside the tunnel. Trusts the gateway's CA; with None any certificate."""
     versions = {name: options.pop(name) for name in ("minimum", "maximum") if name in options}
-    context = options.pop("context", None) or client_context(gateway.ca_file if trust == "gateway" else trust, alpn=alpn,
-                                                             **versions)
+    context = options.pop("context", None) or client_context(
+        gateway.ca_file if trust == "gateway" else trust, alpn=alpn, **versions
+    )
     if server_name is None:
         context.check_hostname = False
     return TlsStream(tunnel.sock, context, server_name=server_name, **options)
@@ -58,13 +66,17 @@ def tls_through(gateway: Gateway, origin, *, server_name: str | None = "", **opt
     return tls_inside(gateway, tunnel, origin.name if server_name == "" else server_name, **options)
 
 
-def get(stream: Stream, authority: str, path: str = "/", *fields: str, method: str = "GET", body: bytes = b"") -> Message:
+def get(
+    stream: Stream, authority: str, path: str = "/", *fields: str, method: str = "GET", body: bytes = b""
+) -> Message:
     """One HTTP/1.1 request, and its final response."""
     send_request(stream, authority, path, *fields, method=method, body=body)
     return read_response(stream, method)
 
 
-def send_request(stream: Stream, authority: str, path: str = "/", *fields: str, method: str = "GET", body: bytes = b"") -> None:
+def send_request(
+    stream: Stream, authority: str, path: str = "/", *fields: str, method: str = "GET", body: bytes = b""
+) -> None:
     lines = [f"{method} {path} HTTP/1.1", f"Host: {authority}", *fields]
     if body:
         lines.append(f"Content-Length: {len(body)}")
@@ -144,14 +156,32 @@ class Curled:
         return int(self.facts["http_code"])
 
 
-WRITE_OUT = "\n".join(f"{name} %{{{name}}}" for name in (
-    "http_code", "http_version", "http_connect", "num_connects", "size_download", "size_upload", "ssl_verify_result"))
+WRITE_OUT = "\n".join(
+    f"{name} %{{{name}}}"
+    for name in (
+        "http_code",
+        "http_version",
+        "http_connect",
+        "num_connects",
+        "size_download",
+        "size_upload",
+        "ssl_verify_result",
+    )
+)
 
 
-def run(command: list, *, check: bool = True, timeout: float = PROCESS_TIMEOUT_S, **options) -> subprocess.CompletedProcess:
+def run(
+    command: list, *, check: bool = True, timeout: float = PROCESS_TIMEOUT_S, **options
+) -> subprocess.CompletedProcess:
     """A program to its end, in a process group that does not outlive the deadline."""
-    process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               stdin=subprocess.DEVNULL, start_new_session=True, **options)
+    process = subprocess.Popen(
+        [str(word) for word in command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        **options,
+    )
     try:
         output, error = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
@@ -160,14 +190,30 @@ def run(command: list, *, check: bool = True, timeout: float = PROCESS_TIMEOUT_S
         raise AssertionError(f"{command[0]} did not end within {timeout} s:\n{output!r}\n{error!r}") from None
     done = subprocess.CompletedProcess(command, process.returncode, output, error)
     if check:
-        assert done.returncode == 0, f"{command}: exit code {done.returncode}\n{output[-2000:]!r}\n{error[-4000:].decode()}"
+        assert (
+            done.returncode == 0
+        ), f"{command}: exit code {done.returncode}\n{output[-2000:]!r}\n{error[-4000:].decode()}"
     return done
 
 
 def curl(gateway: Gateway, *arguments, check: bool = True) -> Curled:
     """curl through the gateway, trusting the gateway's CA and nothing else."""
-    command = ["curl", "--silent", "--show-error", "--proxy", gateway.proxy_url, "--noproxy", "", "--cacert",
-               gateway.ca_file, "--max-time", "40", "--write-out", "%{stderr}\n@@\n" + WRITE_OUT, *arguments]
+    command = [
+        "curl",
+        "--silent",
+        "--show-error",
+        "--proxy",
+        gateway.proxy_url,
+        "--noproxy",
+        "",
+        "--cacert",
+        gateway.ca_file,
+        "--max-time",
+        "40",
+        "--write-out",
+        "%{stderr}\n@@\n" + WRITE_OUT,
+        *arguments,
+    ]
     done = run(command, check=check)
     error, _, facts = done.stderr.decode().rpartition("\n@@\n")
     return Curled(done.returncode, done.stdout, error, dict(re.findall(r"^(\w+) (.*)$", facts, re.M)))

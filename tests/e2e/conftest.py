@@ -1,4 +1,4 @@
-"""Fixtures. A gateway is shared by a file's tests unless a test needs its own; hosts are unique, so that its log can be."""
+"""Fixtures. A file's tests share a gateway unless one needs its own; host names are unique: they share its log."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from harness import CaWorld, Gateway, H2Origin, Nginx, ScriptedOrigin  # noqa: E402
+from h2wire import H2Wire  # noqa: E402
+from harness import CaWorld, Gateway, H2Origin, Nginx, ScriptedOrigin, tls_through  # noqa: E402
 
 
 def pytest_configure() -> None:
@@ -69,6 +70,38 @@ def scripted(ca_world):
 def h2_origin(ca_world):
     """HTTP/2 origins: `h2_origin(reply(b"…"))`."""
     yield from origin_maker(H2Origin, ca_world)
+
+
+@pytest.fixture(scope="module")
+def h2_server(ca_world):
+    """Answers every request with a hundred bytes, /large with a hundred thousand, /hold never."""
+
+    def script(stream):
+        stream.content = stream.read_to_end()
+        if stream.get(":path").startswith("/hold"):
+            return
+        stream.head([(":status", "200")])
+        stream.send(b"x" * (100_000 if stream.get(":path").startswith("/large") else 100), end=True)
+
+    running = H2Origin(ca_world, script)
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def open_wire(gateway, h2_server):
+    """Connections through the gateway to `h2_server`, frame by frame."""
+    opened = []
+
+    def open_one(**options) -> H2Wire:
+        stream = tls_through(gateway, h2_server, alpn=("h2", "http/1.1"))
+        opened.append(stream)
+        assert stream.alpn == "h2"
+        return H2Wire(stream, h2_server.authority, **options)
+
+    yield open_one
+    for stream in opened:
+        stream.sock.close()
 
 
 def origin_maker(kind: type, world: CaWorld):

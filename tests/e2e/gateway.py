@@ -15,16 +15,22 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEADLINE_S = 20.0  # for the gateway to start, to stop, to bring a record
-SANITIZER_REPORT = re.compile(r"(ERROR|WARNING): (Address|Leak|Thread|Memory|UndefinedBehavior)Sanitizer|runtime error:")
+SANITIZER_REPORT = re.compile(
+    r"(ERROR|WARNING): (Address|Leak|Thread|Memory|UndefinedBehavior)Sanitizer|runtime error:"
+)
 
-# CONTRACT.md §4, and not read from the sources: what users rely on stays even if a schema loses it. Additions are welcome.
+# The contract's fields, and not read from the sources: what users rely on stays even if a schema loses it.
 APP_FIELDS = {"id", "name", "confidence", "evidence"}
 CONTRACT_FIELDS = {
-    "exchange": set("kind id time device connection http method scheme host path query status request_bytes response_bytes "
-                    "request_type response_type user_agent duration_ms app class class_confidence class_evidence owner "
-                    "identifiers action rule active".split()),
-    "connection": set("kind id time device opened closed transport destination sni alpn ja4 treatment reason tls_client "
-                      "tls_upstream bytes_up bytes_down app error activity".split()),
+    "exchange": set(
+        "kind id time device connection http method scheme host path query status request_bytes response_bytes "
+        "request_type response_type user_agent duration_ms app class class_confidence class_evidence owner "
+        "identifiers action rule active".split()
+    ),
+    "connection": set(
+        "kind id time device opened closed transport destination sni alpn ja4 treatment reason tls_client "
+        "tls_upstream bytes_up bytes_down app error activity".split()
+    ),
     "dns": set("kind id time device query type answers ttl cnames rcode action rule app connected".split()),
     "hint": set("kind id time device app event on".split()),
 }
@@ -37,12 +43,14 @@ def schema_fields() -> dict[str, set[str]]:
     """Each record's fields as proto/record.proto declares them: every record has exactly these."""
     text = (REPOSITORY / "proto/record.proto").read_text()
     messages = dict(re.findall(r"^message (\w+) \{\n(.*?)^\}", text, re.M | re.S))
-    return {kind: {"kind"} | set(re.findall(r"^  (?:optional |repeated )?\w+ (\w+) = \d+", messages[kind.title()], re.M))
-            for kind in CONTRACT_FIELDS}
+    return {
+        kind: {"kind"} | set(re.findall(r"^  (?:optional |repeated )?\w+ (\w+) = \d+", messages[kind.title()], re.M))
+        for kind in CONTRACT_FIELDS
+    }
 
 
 def check_record(record: dict) -> None:
-    """CONTRACT.md §4: every field is always there, numbers are numbers, times are RFC 3339 in UTC with microseconds."""
+    """Every field is always there, numbers are numbers, times are RFC 3339 in UTC with microseconds."""
     kind = record["kind"]
     missing = CONTRACT_FIELDS[kind] - record.keys()
     assert not missing, f"{kind} record without {missing}: {record}"
@@ -90,14 +98,25 @@ def host_name(record: dict) -> str:
 class Gateway:
     """One running `tollgate run`. Use as a context manager: leaving it stops the gateway and checks how it went."""
 
-    def __init__(self, state_dir: Path, *, anchors: Path | None = None, settings: tuple[str, ...] = (),
-                 resolve: tuple[str, ...] = ("*.test=127.0.0.1",), preexec: Callable[[], None] | None = None,
-                 binary: str | None = None):
+    def __init__(
+        self,
+        state_dir: Path,
+        *,
+        anchors: Path | None = None,
+        settings: tuple[str, ...] = (),
+        resolve: tuple[str, ...] = ("*.test=127.0.0.1",),
+        preexec: Callable[[], None] | None = None,
+        binary: str | None = None,
+    ):
         self.binary = binary or os.environ["TOLLGATE"]
         self.state_dir = state_dir
         self.stderr_file = state_dir.parent / f"{state_dir.name}.stderr"
-        options = [f"state.dir={state_dir}", "listen.proxy=127.0.0.1:0", "listen.admin=127.0.0.1:0",
-                   f"upstream.resolve={json.dumps(list(resolve))}"]
+        options = [
+            f"state.dir={state_dir}",
+            "listen.proxy=127.0.0.1:0",
+            "listen.admin=127.0.0.1:0",
+            f"upstream.resolve={json.dumps(list(resolve))}",
+        ]
         if anchors:
             options.append(f"upstream.ca_file={anchors}")
         self.options = [f"--set={option}" for option in (*options, *settings)]
@@ -109,10 +128,16 @@ class Gateway:
 
     def start(self) -> Gateway:
         self.state_dir.parent.mkdir(parents=True, exist_ok=True)
-        self.process = subprocess.Popen([self.binary, "run", *self.options], stdout=subprocess.PIPE,
-                                        stderr=self.stderr_file.open("ab"), stdin=subprocess.DEVNULL,
-                                        cwd=self.state_dir.parent, start_new_session=True, preexec_fn=self._preexec,
-                                        env=environment())
+        self.process = subprocess.Popen(
+            [self.binary, "run", *self.options],
+            stdout=subprocess.PIPE,
+            stderr=self.stderr_file.open("ab"),
+            stdin=subprocess.DEVNULL,
+            cwd=self.state_dir.parent,
+            start_new_session=True,
+            preexec_fn=self._preexec,
+            env=environment(),
+        )
         line = read_line(self.process)
         assert line.startswith("ready "), f"no ready line but {line!r}; stderr:\n{self.stderr()}"
         listeners = dict(word.split("=", 1) for word in line.split()[1:])
@@ -191,8 +216,13 @@ class Gateway:
     # The log
 
     def command(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
-        done = subprocess.run([self.binary, *arguments, *self.options], capture_output=True, text=True, timeout=60,
-                              cwd=self.state_dir.parent)
+        done = subprocess.run(
+            [self.binary, *arguments, *self.options],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            cwd=self.state_dir.parent,
+        )
         assert not SANITIZER_REPORT.search(done.stderr), done.stderr
         if check:
             assert done.returncode == 0, f"{arguments}: exit code {done.returncode}\n{done.stderr}"
@@ -204,12 +234,22 @@ class Gateway:
         records = [json.loads(line) for line in lines]
         for record in records:
             check_record(record)
-        return [record for record in records
-                if all(record.get(name) == value for name, value in fields.items())
-                and (host is None or (record["kind"] in ("exchange", "connection") and host_name(record) == host))]
+        return [
+            record
+            for record in records
+            if all(record.get(name) == value for name, value in fields.items())
+            and (host is None or (record["kind"] in ("exchange", "connection") and host_name(record) == host))
+        ]
 
-    def wait_for(self, host: str | None = None, *, count: int = 1, timeout: float = DEADLINE_S,
-                 where: Callable[[dict], bool] = lambda record: True, **fields) -> list[dict]:
+    def wait_for(
+        self,
+        host: str | None = None,
+        *,
+        count: int = 1,
+        timeout: float = DEADLINE_S,
+        where: Callable[[dict], bool] = lambda record: True,
+        **fields,
+    ) -> list[dict]:
         """Asks the log until it has `count` such records; then exactly so many."""
         deadline = time.monotonic() + timeout
         while True:
@@ -217,8 +257,10 @@ class Gateway:
             if len(found) >= count:
                 assert len(found) == count, f"{len(found)} records instead of {count}: {found[-5:]}"
                 return found
-            assert time.monotonic() < deadline, (f"{len(found)} of {count} records of {host} with {fields}: {found[-3:]}\n"
-                                                 f"the log's end: {self.log(host)[-5:]}\nstderr:\n{self.stderr()[-4000:]}")
+            assert time.monotonic() < deadline, (
+                f"{len(found)} of {count} records of {host} with {fields}: {found[-3:]}\n"
+                f"the log's end: {self.log(host)[-5:]}\nstderr:\n{self.stderr()[-4000:]}"
+            )
             time.sleep(0.1)
 
     def exchange(self, host: str, **fields) -> dict:

@@ -134,8 +134,14 @@ class H2Stream:
 class H2Peer:
     """One side of an HTTP/2 connection. `on_stream` (server side) runs in a thread of its own for each request."""
 
-    def __init__(self, stream: Stream, *, client: bool, on_stream: Callable[[H2Stream], None] | None = None,
-                 settings: dict[int, int] | None = None):
+    def __init__(
+        self,
+        stream: Stream,
+        *,
+        client: bool,
+        on_stream: Callable[[H2Stream], None] | None = None,
+        settings: dict[int, int] | None = None,
+    ):
         self.stream = stream
         self.streams: dict[int, H2Stream] = {}
         self.goaway: tuple[int, int] | None = None  # last stream, code
@@ -149,8 +155,12 @@ class H2Peer:
         self._cut = b""  # of a frame that has not come whole
         self._preface_left = 0 if client else len(PREFACE)
         # Tests send what python-h2 would refuse or tidy up.
-        config = h2.config.H2Configuration(client_side=client, header_encoding="utf-8", validate_outbound_headers=False,
-                                           normalize_outbound_headers=False)
+        config = h2.config.H2Configuration(
+            client_side=client,
+            header_encoding="utf-8",
+            validate_outbound_headers=False,
+            normalize_outbound_headers=False,
+        )
         self._h2 = h2.connection.H2Connection(config)
         if settings:
             values = {**dict(self._h2.local_settings), **settings}
@@ -190,7 +200,9 @@ class H2Peer:
         return stream
 
     def get(self, authority: str, path: str = "/", *extra: tuple[str, str], method: str = "GET") -> H2Stream:
-        return self.request([(":method", method), (":scheme", "https"), (":authority", authority), (":path", path), *extra])
+        return self.request(
+            [(":method", method), (":scheme", "https"), (":authority", authority), (":path", path), *extra]
+        )
 
     def go_away(self, last_stream: int, code: int = 0) -> None:
         """GOAWAY past python-h2, which sends nothing after one, not even for the streams in flight (RFC 9113 §6.8)."""
@@ -233,7 +245,7 @@ class H2Peer:
         """Whole frames for python-h2, but for GOAWAY, after which it would take nothing more: that is noted here."""
         passed = data[: self._preface_left]
         self._preface_left -= len(passed)
-        data = self._cut + data[len(passed):]
+        data = self._cut + data[len(passed) :]
         while len(data) >= 9 and len(data) >= (size := 9 + int.from_bytes(data[:3], "big")):
             frame, data = data[:size], data[size:]
             if frame[3] == GoAwayFrame.type:
@@ -259,8 +271,17 @@ class H2Peer:
             stream = self.streams[event.stream_id] = H2Stream(self, event.stream_id)
             stream.fields = event.headers
             threading.Thread(target=self._serve, args=(stream,), daemon=True).start()
-        elif isinstance(event, (h2.events.DataReceived, h2.events.ResponseReceived, h2.events.TrailersReceived,
-                                h2.events.InformationalResponseReceived, h2.events.StreamEnded, h2.events.StreamReset)):
+        elif isinstance(
+            event,
+            (
+                h2.events.DataReceived,
+                h2.events.ResponseReceived,
+                h2.events.TrailersReceived,
+                h2.events.InformationalResponseReceived,
+                h2.events.StreamEnded,
+                h2.events.StreamReset,
+            ),
+        ):
             stream = self.streams.get(event.stream_id)
             if stream:
                 if isinstance(event, h2.events.StreamReset):
@@ -279,8 +300,15 @@ class H2Peer:
 class H2Origin(Origin):
     """An HTTP/2 server; `script` gets each stream. `streams` holds them all, in the order of their requests."""
 
-    def __init__(self, worlds, script: Callable[[H2Stream], None], *, settings: dict[int, int] | None = None,
-                 alpn: tuple[str, ...] = ("h2",), **options):
+    def __init__(
+        self,
+        worlds,
+        script: Callable[[H2Stream], None],
+        *,
+        settings: dict[int, int] | None = None,
+        alpn: tuple[str, ...] = ("h2",),
+        **options,
+    ):
         self._script = script
         self._settings = settings
         self.streams: list[H2Stream] = []

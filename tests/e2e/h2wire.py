@@ -1,4 +1,4 @@
-"""HTTP/2 frame by frame (RFC 9113 §4), for clients that break the rules on purpose, and words for what must come of it."""
+"""HTTP/2 frame by frame (RFC 9113 §4), for clients that break rules on purpose, and words for what must come of it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,38 @@ import struct
 from dataclasses import dataclass
 
 import hpack
+import pytest
 
 from streams import End, Ended, TlsStream
 
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
 END_STREAM = ACK = 0x1
 END_HEADERS, PADDED, PRIORITIZED = 0x4, 0x8, 0x20
-(NO_ERROR, PROTOCOL_ERROR, INTERNAL_ERROR, FLOW_CONTROL_ERROR, SETTINGS_TIMEOUT, STREAM_CLOSED, FRAME_SIZE_ERROR, REFUSED_STREAM,
- CANCEL, COMPRESSION_ERROR, CONNECT_ERROR, ENHANCE_YOUR_CALM, INADEQUATE_SECURITY, HTTP_1_1_REQUIRED) = range(14)
+(
+    NO_ERROR,
+    PROTOCOL_ERROR,
+    INTERNAL_ERROR,
+    FLOW_CONTROL_ERROR,
+    SETTINGS_TIMEOUT,
+    STREAM_CLOSED,
+    FRAME_SIZE_ERROR,
+    REFUSED_STREAM,
+    CANCEL,
+    COMPRESSION_ERROR,
+    CONNECT_ERROR,
+    ENHANCE_YOUR_CALM,
+    INADEQUATE_SECURITY,
+    HTTP_1_1_REQUIRED,
+) = range(14)
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-(HEADER_TABLE_SIZE, ENABLE_PUSH, MAX_CONCURRENT_STREAMS, INITIAL_WINDOW_SIZE, MAX_FRAME_SIZE, MAX_HEADER_LIST_SIZE) = range(1, 7)
+(
+    HEADER_TABLE_SIZE,
+    ENABLE_PUSH,
+    MAX_CONCURRENT_STREAMS,
+    INITIAL_WINDOW_SIZE,
+    MAX_FRAME_SIZE,
+    MAX_HEADER_LIST_SIZE,
+) = range(1, 7)
 ENABLE_CONNECT_PROTOCOL = 8
 
 
@@ -33,9 +55,15 @@ class Frame:
         return struct.unpack_from(">L", self.payload, at)[0]
 
 
-def frame(kind: int, flags: int, stream: int, payload: bytes = b"", *, length: int | None = None, reserved: bool = False) -> bytes:
+def frame(
+    kind: int, flags: int, stream: int, payload: bytes = b"", *, length: int | None = None, reserved: bool = False
+) -> bytes:
     size = len(payload) if length is None else length
-    return struct.pack(">L", size)[1:] + struct.pack(">BBL", kind, flags, stream | (0x80000000 if reserved else 0)) + payload
+    return (
+        struct.pack(">L", size)[1:]
+        + struct.pack(">BBL", kind, flags, stream | (0x80000000 if reserved else 0))
+        + payload
+    )
 
 
 def settings(*values: tuple[int, int]) -> bytes:
@@ -46,10 +74,32 @@ def number(value: int) -> bytes:
     return struct.pack(">L", value)
 
 
+class Cases:
+    """A file's cases as pytest parameters: `@case("6.7", "a PING is answered")` on a function of `open_wire`."""
+
+    def __init__(self):
+        self.params = []
+
+    def __call__(self, section: str, name: str):
+        def register(function):
+            self.params.append(pytest.param(function, id=f"{section} {name}"))
+            return function
+
+        return register
+
+
 class H2Wire:
     """A client connection. Answers SETTINGS with an ACK (unless `quiet`) and nothing else by itself."""
 
-    def __init__(self, stream: TlsStream, authority: str, *, preface: bytes = PREFACE, first: bytes | None = None, quiet: bool = False):
+    def __init__(
+        self,
+        stream: TlsStream,
+        authority: str,
+        *,
+        preface: bytes = PREFACE,
+        first: bytes | None = None,
+        quiet: bool = False,
+    ):
         self.stream, self.authority = stream, authority
         self.encoder, self.decoder = hpack.Encoder(), hpack.Decoder()
         self.decoder.max_header_list_size = 1 << 20
@@ -65,7 +115,9 @@ class H2Wire:
     def send(self, data: bytes) -> None:
         self.stream.send(data)
 
-    def fields(self, *extra: tuple[str, str], path: str = "/", method: str = "GET", leave_out: tuple[str, ...] = ()) -> list:
+    def fields(
+        self, *extra: tuple[str, str], path: str = "/", method: str = "GET", leave_out: tuple[str, ...] = ()
+    ) -> list:
         every = [(":method", method), (":scheme", "https"), (":authority", self.authority), (":path", path), *extra]
         return [field for field in every if field[0] not in leave_out]
 
@@ -128,13 +180,17 @@ class H2Wire:
 
     def stream_error(self, stream: int, *codes: int) -> None:
         """§5.4.2: RST_STREAM with one of `codes`; a connection error with one of them is allowed too."""
-        got = self.until(lambda got: (got.kind == RST_STREAM and got.stream == stream) or (got.kind == GOAWAY and got.code))
+        got = self.until(
+            lambda got: (got.kind == RST_STREAM and got.stream == stream) or (got.kind == GOAWAY and got.code)
+        )
         assert got is not None, f"the connection just closed: {self.frames}"
         assert got.code in codes, f"{got} instead of {codes}"
 
     def refusal(self, stream: int) -> None:
         """§8.1.1: a malformed request is a stream error PROTOCOL_ERROR, or answered with a 4xx."""
-        got = self.until(lambda got: got.stream == stream and got.kind in (RST_STREAM, HEADERS) or got.kind == GOAWAY and got.code)
+        got = self.until(
+            lambda got: got.stream == stream and got.kind in (RST_STREAM, HEADERS) or got.kind == GOAWAY and got.code
+        )
         assert got is not None, f"the connection just closed: {self.frames}"
         if got.kind == HEADERS:
             assert dict(self.heads[stream][-1])[":status"] in ("400", "431"), self.heads[stream]
@@ -143,6 +199,7 @@ class H2Wire:
 
     def response(self, stream: int, status: int = 200) -> bytes:
         """A whole response, and its content."""
+
         def over(got: Frame) -> bool:
             failed = (got.kind == RST_STREAM and got.stream == stream and got.code) or (got.kind == GOAWAY and got.code)
             assert not failed, got

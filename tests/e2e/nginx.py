@@ -79,13 +79,27 @@ class Nginx:
         servers = []
         for name, port in self.ports.items():
             identity = world.identity(self.names[name], f"other-{self.names[name]}")
-            tls = "" if name == "plain" else f"ssl_certificate {identity.chain_file}; ssl_certificate_key {identity.key_file};"
-            servers.append(SERVER.format(port=port, options=options[name], folder=folder, tls=tls,
-                                         names=f"{self.names[name]} other-{self.names[name]} localhost"))
+            tls = (
+                ""
+                if name == "plain"
+                else f"ssl_certificate {identity.chain_file}; ssl_certificate_key {identity.key_file};"
+            )
+            servers.append(
+                SERVER.format(
+                    port=port,
+                    options=options[name],
+                    folder=folder,
+                    tls=tls,
+                    names=f"{self.names[name]} other-{self.names[name]} localhost",
+                )
+            )
         user = "user root;" if os.getuid() == 0 else ""
         (folder / "nginx.conf").write_text(CONFIG.format(folder=folder, user=user, servers="".join(servers)))
-        self._process = subprocess.Popen(["/usr/sbin/nginx", "-c", folder / "nginx.conf", "-p", folder, "-e",
-                                          folder / "error.log"], start_new_session=True, stdin=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            ["/usr/sbin/nginx", "-c", folder / "nginx.conf", "-p", folder, "-e", folder / "error.log"],
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+        )
         self._wait_until_up()
 
     def authority(self, name: str) -> str:
@@ -111,8 +125,10 @@ class Nginx:
         for number in range(20):
             (www / f"s{number}.css").write_text(f"p {{ margin: {number}px }}")
             (www / f"j{number}.js").write_text("window.scripts = (window.scripts || 0) + 1;")
-            (www / f"i{number}.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8">'
-                                                f'<rect width="8" height="8" fill="#0{number:02}0"/></svg>')
+            (www / f"i{number}.svg").write_text(
+                '<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8">'
+                f'<rect width="8" height="8" fill="#0{number:02}0"/></svg>'
+            )
         links = "".join(f'<link rel=stylesheet href="/s{n}.css"><script src="/j{n}.js"></script>' for n in range(20))
         images = "".join(f'<img src="/i{n}.svg">' for n in range(20))
         (www / "sixty.html").write_text(PAGE.format(links=links, images=images))

@@ -46,9 +46,18 @@ Script = Callable[[Stream, Visit], None]
 class Origin:
     """A TCP listener whose every connection runs `serve` in its own thread. Threads end with their sockets."""
 
-    def __init__(self, worlds: CaWorld, *, name: str | None = None, tls: bool = True, identity: Identity | None = None,
-                 alpn: tuple[str, ...] = ("http/1.1",), address: str = "127.0.0.1", port: int = 0,
-                 context: ssl.SSLContext | None = None):
+    def __init__(
+        self,
+        worlds: CaWorld,
+        *,
+        name: str | None = None,
+        tls: bool = True,
+        identity: Identity | None = None,
+        alpn: tuple[str, ...] = ("http/1.1",),
+        address: str = "127.0.0.1",
+        port: int = 0,
+        context: ssl.SSLContext | None = None,
+    ):
         self.name = name or unique_name("origin")
         self.tls = tls
         self.identity = identity or (worlds.identity(self.name) if tls else None)
@@ -160,7 +169,7 @@ class ScriptedOrigin(Origin):
 
 
 def answering(answer: Callable[[Message], bytes] | bytes) -> Script:
-    """A well-behaved HTTP/1.1 server: for each whole request the bytes of `answer`, until either side wants to close."""
+    """A well-behaved HTTP/1.1 server: for each request the bytes of `answer`, until either side closes."""
 
     def script(stream: Stream, visit: Visit) -> None:
         persistent = True
@@ -187,8 +196,9 @@ def once(answer: bytes) -> Script:
     return script
 
 
-def response(body: bytes = b"", *, status: str = "200 OK", fields: str = "Content-Type: text/plain\r\n",
-             length: bool = True) -> bytes:
+def response(
+    body: bytes = b"", *, status: str = "200 OK", fields: str = "Content-Type: text/plain\r\n", length: bool = True
+) -> bytes:
     head = f"HTTP/1.1 {status}\r\n{fields}" + (f"Content-Length: {len(body)}\r\n" if length else "")
     return head.encode() + b"\r\n" + body
 

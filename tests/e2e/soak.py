@@ -3,8 +3,9 @@
 
     TOLLGATE=build/release/tollgate tests/e2e/soak.py [--requests 200000]
 
-A program a person runs, not a test. Half of the requests are HTTP/2, the rest HTTP/1.1 over TLS and absolute-form HTTP; with
-new connections all the time, so that what a connection leaves behind shows. Exit code 0: flat. 1: not flat, or a request failed.
+A program a person runs, not a test. Half of the requests are HTTP/2, the rest HTTP/1.1 over TLS and absolute-form HTTP;
+with new connections all the time, so that what a connection leaves behind shows. Exit code 0: flat. 1: not flat, or a
+request failed.
 """
 
 from __future__ import annotations
@@ -40,8 +41,17 @@ def load_h1(gateway: Gateway, nginx: Nginx, count: int) -> int:
 def load(gateway: Gateway, nginx: Nginx, server: str, count: int, *options: str) -> int:
     """By h2load, over ten connections; how many succeeded."""
     with ConnectForwarder(gateway, nginx.authority(server)) as forwarder:
-        done = run(["h2load", f"--requests={count}", "--clients=10", "--threads=1", *options,
-                    f"--connect-to=127.0.0.1:{forwarder.port}", f"https://{nginx.authority(server)}/hello"])
+        done = run(
+            [
+                "h2load",
+                f"--requests={count}",
+                "--clients=10",
+                "--threads=1",
+                *options,
+                f"--connect-to=127.0.0.1:{forwarder.port}",
+                f"https://{nginx.authority(server)}/hello",
+            ]
+        )
     return int(re.search(rb"(\d+) succeeded", done.stdout)[1])
 
 
@@ -62,8 +72,10 @@ def load_plain(gateway: Gateway, nginx: Nginx, count: int) -> int:
 def one_round(gateway: Gateway, nginx: Nginx) -> int:
     shares = ((load_h2, ROUND // 2), (load_h1, ROUND * 3 // 10), (load_plain, ROUND // 5))
     results: list[int] = []
-    threads = [threading.Thread(target=lambda loader=loader, count=count: results.append(loader(gateway, nginx, count)))
-               for loader, count in shares]
+    threads = [
+        threading.Thread(target=lambda loader=loader, count=count: results.append(loader(gateway, nginx, count)))
+        for loader, count in shares
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -100,8 +112,11 @@ def sample_rounds(gateway: Gateway, nginx: Nginx, requests: int) -> tuple[list[t
     for done in range(ROUND, requests + 1, ROUND):
         failed += ROUND - one_round(gateway, nginx)
         samples.append((gateway.memory(), settled_descriptors(gateway)))
-        print(f"{done:7} requests  {done / (time.monotonic() - started):6.0f}/s  {samples[-1][0] / MIB:6.1f} MiB"
-              f"  {samples[-1][1]:4} descriptors  {failed} failed", flush=True)
+        print(
+            f"{done:7} requests  {done / (time.monotonic() - started):6.0f}/s  {samples[-1][0] / MIB:6.1f} MiB"
+            f"  {samples[-1][1]:4} descriptors  {failed} failed",
+            flush=True,
+        )
     return samples, failed
 
 
@@ -116,14 +131,16 @@ def wait_for_all(gateway: Gateway, expected: int) -> int:
 
 
 def verdict(samples: list[tuple[int, int]], failed: int, requests: int, recorded: int) -> bool:
-    settled = samples[int(len(samples) * WARM_UP):]
+    settled = samples[int(len(samples) * WARM_UP) :]
     # Halves, not single samples: an allocator breathes.
     half = len(settled) // 2 or 1
     memory = [min(sample[0] for sample in part) for part in (settled[:half], settled[half:] or settled)]
     descriptors = [min(sample[1] for sample in part) for part in (settled[:half], settled[half:] or settled)]
     flat = memory[1] - memory[0] <= MEMORY_GROWTH and descriptors[1] - descriptors[0] <= DESCRIPTOR_GROWTH
-    print(f"{'flat' if flat else 'NOT flat'}: memory {memory[0] / MIB:.1f} to {memory[1] / MIB:.1f} MiB, descriptors "
-          f"{descriptors[0]} to {descriptors[1]}; {failed} of {requests} requests failed; {recorded} exchanges in the log")
+    print(
+        f"{'flat' if flat else 'NOT flat'}: memory {memory[0] / MIB:.1f} to {memory[1] / MIB:.1f} MiB, descriptors "
+        f"{descriptors[0]} to {descriptors[1]}; {failed} of {requests} requests failed; {recorded} exchanges in the log"
+    )
     return flat and failed == 0 and recorded == requests
 
 

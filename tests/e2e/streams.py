@@ -1,7 +1,7 @@
 """Byte streams for tests that must see exactly how the other side ends: TCP, and TLS over TCP.
 
-Python's own SSLSocket hides what matters here (it takes a FIN without close_notify for a clean end and cannot half-close),
-so TLS runs over memory buffers. Every read and write has a deadline; nothing here can wait for ever.
+Python's own SSLSocket hides what matters here (it takes a FIN without close_notify for a clean end and cannot
+half-close), so TLS runs over memory buffers. Every read and write has a deadline; nothing here can wait for ever.
 """
 
 from __future__ import annotations
@@ -127,9 +127,17 @@ class Stream:
 class TlsStream(Stream):
     """TLS over TCP. Thread-safe for one reader beside one writer."""
 
-    def __init__(self, sock: socket.socket, context: ssl.SSLContext, *, server_side: bool = False,
-                 server_name: str | None = None, session: ssl.SSLSession | None = None, timeout: float = TIMEOUT_S,
-                 cut: int | None = None):
+    def __init__(
+        self,
+        sock: socket.socket,
+        context: ssl.SSLContext,
+        *,
+        server_side: bool = False,
+        server_name: str | None = None,
+        session: ssl.SSLSession | None = None,
+        timeout: float = TIMEOUT_S,
+        cut: int | None = None,
+    ):
         super().__init__(sock, timeout)
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._engine = context.wrap_bio(self._in, self._out, server_side=server_side, server_hostname=server_name)

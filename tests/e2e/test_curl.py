@@ -1,11 +1,23 @@
-"""curl, the client that everyone starts with: what it gets through the gateway is what the origin sent, and the log says
-what it did."""
+"""curl, the client that everyone starts with: what it gets through the gateway is what the origin sent, and the log
+says what it did."""
 
 import hashlib
 import os
 
 import pytest
-from harness import answering, chunked, curl, echo, free_port, once, read_content, read_head, reply, response, unique_name
+from harness import (
+    answering,
+    chunked,
+    curl,
+    echo,
+    free_port,
+    once,
+    read_content,
+    read_head,
+    reply,
+    response,
+    unique_name,
+)
 
 SECRET_QUERY = "?user=anna&session=6f1ed002"
 
@@ -15,9 +27,22 @@ def test_a_get_comes_back_whole_and_is_in_the_log(gateway, scripted):
     answer = curl(gateway, f"{origin.url}/greeting{SECRET_QUERY}", "-A", "curl-test/1")
     assert (answer.status, answer.body) == (200, b"hello")
     record = gateway.exchange(origin.name)
-    expected = {"http": "1.1", "method": "GET", "scheme": "https", "path": "/greeting", "query": ["user", "session"],
-                "status": 200, "request_bytes": 0, "response_bytes": 5, "response_type": "text/plain",
-                "user_agent": "curl-test/1", "action": "allowed", "rule": "", "state": "complete", "active": None}
+    expected = {
+        "http": "1.1",
+        "method": "GET",
+        "scheme": "https",
+        "path": "/greeting",
+        "query": ["user", "session"],
+        "status": 200,
+        "request_bytes": 0,
+        "response_bytes": 5,
+        "response_type": "text/plain",
+        "user_agent": "curl-test/1",
+        "action": "allowed",
+        "rule": "",
+        "state": "complete",
+        "active": None,
+    }
     assert {name: record[name] for name in expected} == expected
     assert record["host"] == origin.authority
 
@@ -39,8 +64,13 @@ def test_the_connection_record_tells_both_handshakes(gateway, scripted):
 def test_the_origin_gets_field_lines_in_their_order_and_case_and_none_of_ours(gateway, scripted):
     origin = scripted(answering(response()))
     curl(gateway, origin.url, "-H", "X-ZeBra: 1", "-H", "aLPHA: 2", "-H", "X-ZeBra: 3", "-A", "c", "--http1.1")
-    assert origin.requests[0].head == (f"GET / HTTP/1.1\r\nHost: {origin.authority}\r\nUser-Agent: c\r\nAccept: */*\r\n"
-                                       "X-ZeBra: 1\r\naLPHA: 2\r\nX-ZeBra: 3\r\n\r\n").encode()
+    assert (
+        origin.requests[0].head
+        == (
+            f"GET / HTTP/1.1\r\nHost: {origin.authority}\r\nUser-Agent: c\r\nAccept: */*\r\n"
+            "X-ZeBra: 1\r\naLPHA: 2\r\nX-ZeBra: 3\r\n\r\n"
+        ).encode()
+    )
 
 
 def test_the_client_gets_field_lines_in_their_order_and_case(gateway, scripted):
@@ -62,7 +92,9 @@ def test_head_has_the_length_and_no_content(gateway, scripted):
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 def test_a_request_with_content_arrives_whole(gateway, scripted, method):
     origin = scripted(answering(echo))
-    answer = curl(gateway, origin.url, "-X", method, "-H", "Content-Type: application/json; charset=utf-8", "-d", '{"a":1}')
+    answer = curl(
+        gateway, origin.url, "-X", method, "-H", "Content-Type: application/json; charset=utf-8", "-d", '{"a":1}'
+    )
     assert answer.body.endswith(b'\r\n\r\n{"a":1}')
     record = gateway.exchange(origin.name)
     assert (record["method"], record["request_bytes"], record["request_type"]) == (method, 7, "application/json")
@@ -100,8 +132,18 @@ def test_expect_100_continue_waits_for_the_origin(gateway, scripted):
 
     origin = scripted(script)
     # One minute: only a 100 that really comes through lets curl go on in time.
-    answer = curl(gateway, "-H", "Expect: 100-continue", "--expect100-timeout", "60", "-d", "content", origin.url,
-                  "--max-time", "30")
+    answer = curl(
+        gateway,
+        "-H",
+        "Expect: 100-continue",
+        "--expect100-timeout",
+        "60",
+        "-d",
+        "content",
+        origin.url,
+        "--max-time",
+        "30",
+    )
     assert answer.body == b"taken"
     assert order == [b"", b"content"], "the content was sent before the origin had asked for it"
     assert gateway.exchange(origin.name)["status"] == 200
@@ -171,7 +213,7 @@ def test_nginx_stores_exactly_what_was_uploaded(gateway, nginx, tmp_path, server
 def test_a_status_without_content_leaves_the_connection_usable(gateway, scripted, status):
     # 304 may tell the length of what it does not send (RFC 9110 §15.4.5).
     fields = "Content-Length: 1234\r\n" if status.startswith("304") else ""
-    origin = scripted(answering(f"HTTP/1.1 {status}\r\nETag: \"1\"\r\n{fields}\r\n".encode()))
+    origin = scripted(answering(f'HTTP/1.1 {status}\r\nETag: "1"\r\n{fields}\r\n'.encode()))
     answer = curl(gateway, origin.url, f"{origin.url}/second", "--max-time", "20")
     assert answer.status == int(status[:3])
     assert len(origin.visits) == 1 and len(origin.requests) == 2
@@ -190,8 +232,12 @@ def test_a_redirect_is_the_client_s_to_follow(gateway, nginx):
 def test_plain_http_goes_by_absolute_form_and_leaves_in_origin_form(gateway, scripted):
     origin = scripted(answering(echo), tls=False)
     answer = curl(gateway, f"{origin.url}/plain{SECRET_QUERY}", "-A", "c", "-H", "Proxy-Connection: keep-alive")
-    assert answer.body == (f"GET /plain{SECRET_QUERY} HTTP/1.1\r\nHost: {origin.authority}\r\nUser-Agent: c\r\n"
-                           "Accept: */*\r\n\r\n").encode()
+    assert (
+        answer.body
+        == (
+            f"GET /plain{SECRET_QUERY} HTTP/1.1\r\nHost: {origin.authority}\r\nUser-Agent: c\r\n" "Accept: */*\r\n\r\n"
+        ).encode()
+    )
     record = gateway.exchange(origin.name)
     assert (record["scheme"], record["path"], record["query"]) == ("http", "/plain", ["user", "session"])
 
@@ -265,7 +311,7 @@ def test_an_origin_that_is_not_there_is_an_error_and_a_record(gateway, tls):
 
 
 def test_a_name_that_does_not_resolve_is_an_error_and_a_record(start_gateway):
-    gateway = start_gateway("upstream.dns=[\"127.0.0.1:9\"]", "limits.upstream_connect=2s")
+    gateway = start_gateway('upstream.dns=["127.0.0.1:9"]', "limits.upstream_connect=2s")
     answer = curl(gateway, "http://nowhere.invalid/", check=False)
     assert answer.status in (502, 504)
     record = gateway.exchange("nowhere.invalid")

@@ -29,14 +29,26 @@ class GitOrigin(Origin):
 
     def _answer(self, request: Message) -> bytes:
         path, _, query = request.target.partition("?")
-        environment = {"PATH": os.environ["PATH"], "GIT_PROJECT_ROOT": str(self._root), "GIT_HTTP_EXPORT_ALL": "1",
-                       "REQUEST_METHOD": request.method, "PATH_INFO": path, "QUERY_STRING": query,
-                       "CONTENT_TYPE": request.get("content-type") or "", "CONTENT_LENGTH": str(len(request.body)),
-                       "HTTP_CONTENT_ENCODING": request.get("content-encoding") or "", "REMOTE_USER": "tester",
-                       "GIT_PROTOCOL": request.get("git-protocol") or "", "GIT_CONFIG_NOSYSTEM": "1",
-                       "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
-        output = subprocess.run([GIT_HTTP_BACKEND], input=request.body, capture_output=True, env=environment,
-                                timeout=60).stdout
+        environment = {
+            "PATH": os.environ["PATH"],
+            "GIT_PROJECT_ROOT": str(self._root),
+            "GIT_HTTP_EXPORT_ALL": "1",
+            "REQUEST_METHOD": request.method,
+            "PATH_INFO": path,
+            "QUERY_STRING": query,
+            "CONTENT_TYPE": request.get("content-type") or "",
+            "CONTENT_LENGTH": str(len(request.body)),
+            "HTTP_CONTENT_ENCODING": request.get("content-encoding") or "",
+            "REMOTE_USER": "tester",
+            "GIT_PROTOCOL": request.get("git-protocol") or "",
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": "safe.directory",
+            "GIT_CONFIG_VALUE_0": "*",
+        }
+        output = subprocess.run(
+            [GIT_HTTP_BACKEND], input=request.body, capture_output=True, env=environment, timeout=60
+        ).stdout
         head, _, body = output.partition(b"\r\n\r\n")
         status = next((line[8:].decode() for line in head.split(b"\r\n") if line.startswith(b"Status: ")), "200 OK")
         fields = [line for line in head.split(b"\r\n") if not line.startswith(b"Status: ")]
@@ -46,9 +58,18 @@ class GitOrigin(Origin):
 @pytest.fixture
 def git(gateway, tmp_path):
     """Runs git with nothing of the machine's configuration, through the gateway."""
-    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GIT_CONFIG_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0",
-                   "GIT_SSL_CAINFO": str(gateway.ca_file), "https_proxy": gateway.proxy_url, "GIT_AUTHOR_NAME": "a",
-                   "GIT_AUTHOR_EMAIL": "a@test", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@test"}
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_SSL_CAINFO": str(gateway.ca_file),
+        "https_proxy": gateway.proxy_url,
+        "GIT_AUTHOR_NAME": "a",
+        "GIT_AUTHOR_EMAIL": "a@test",
+        "GIT_COMMITTER_NAME": "a",
+        "GIT_COMMITTER_EMAIL": "a@test",
+    }
 
     def call(*arguments, cwd=tmp_path):
         return run(["git", *arguments], env=environment, cwd=cwd).stdout.decode().strip()

@@ -1,8 +1,20 @@
-"""HTTP/1.1 as it is written on the wire (RFC 9112): pipelining, persistence, targets, hop-by-hop fields, large heads."""
+"""HTTP/1.1 as it is written on the wire (RFC 9112): pipelining, persistence, targets, hop-by-hop fields, heads."""
 
 import pytest
-from harness import (End, Stream, answering, chunked, dial, echo, get, read_head, read_response, response, send_request,
-                     tls_through)
+from harness import (
+    End,
+    Stream,
+    answering,
+    chunked,
+    dial,
+    echo,
+    get,
+    read_head,
+    read_response,
+    response,
+    send_request,
+    tls_through,
+)
 
 
 def answer_target(request):
@@ -33,7 +45,9 @@ def ask_plain(gateway, lines: str, method: str = "GET"):
 
 def test_pipelined_requests_are_answered_in_their_order(gateway, origin):
     stream = tls_through(gateway, origin)
-    stream.send(b"".join(f"GET /{number} HTTP/1.1\r\nHost: {origin.authority}\r\n\r\n".encode() for number in range(20)))
+    stream.send(
+        b"".join(f"GET /{number} HTTP/1.1\r\nHost: {origin.authority}\r\n\r\n".encode() for number in range(20))
+    )
     assert [read_response(stream).body for _ in range(20)] == [f"/{number}".encode() for number in range(20)]
     assert [request.target for request in origin.requests] == [f"/{number}" for number in range(20)]
     records = gateway.wait_for(origin.name, kind="exchange", count=20)
@@ -124,8 +138,11 @@ def test_a_target_is_passed_on_byte_by_byte(gateway, origin, target):
 
 
 def test_hop_by_hop_fields_for_the_proxy_are_dropped_and_the_rest_stays(gateway, plain):
-    stream, answer = ask_plain(gateway, f"GET {plain.url}/ HTTP/1.1\nHost: {plain.authority}\nProxy-Connection: keep-alive\n"
-                                        "Proxy-Authorization: Basic c2VjcmV0\nX-Keep: yes")
+    stream, answer = ask_plain(
+        gateway,
+        f"GET {plain.url}/ HTTP/1.1\nHost: {plain.authority}\nProxy-Connection: keep-alive\n"
+        "Proxy-Authorization: Basic c2VjcmV0\nX-Keep: yes",
+    )
     assert answer.body == f"GET / HTTP/1.1\r\nHost: {plain.authority}\r\nX-Keep: yes\r\n\r\n".encode()
 
 

@@ -1,13 +1,32 @@
-"""Origins that break off, stall and surprise: the client sees what the origin did, never a tidied version of it, and the
-record says so."""
+"""Origins that break off, stall and surprise: the client sees what the origin did, never a tidied version of it,
+and the record says so."""
 
 import socket
 import threading
 import time
 
 import pytest
-from harness import (CANCEL, HTTP_1_1_REQUIRED, INTERNAL_ERROR, End, Ended, H2Peer, Reset, answering, chunked, curl, eventually,
-                     get, h2_through, read_content, read_head, read_request, response, send_request, tls_through)
+from harness import (
+    CANCEL,
+    HTTP_1_1_REQUIRED,
+    INTERNAL_ERROR,
+    End,
+    Ended,
+    H2Peer,
+    Reset,
+    answering,
+    chunked,
+    curl,
+    eventually,
+    get,
+    h2_through,
+    read_content,
+    read_head,
+    read_request,
+    response,
+    send_request,
+    tls_through,
+)
 
 HEAD_100 = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"
 
@@ -42,10 +61,17 @@ def sending(data: bytes, ending: str):
 
 TRUNCATED = [
     pytest.param(HEAD_100 + b"only this", b"only this", id="content-length"),
-    pytest.param(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nonly this\r\n", b"only this", id="chunked"),
-    pytest.param(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n14\r\nonly this", b"only this", id="inside-a-chunk"),
-    pytest.param(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nonly this\r\n0\r\n", b"only this",
-                 id="before-the-trailer-section-ends"),
+    pytest.param(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nonly this\r\n", b"only this", id="chunked"
+    ),
+    pytest.param(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n14\r\nonly this", b"only this", id="inside-a-chunk"
+    ),
+    pytest.param(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nonly this\r\n0\r\n",
+        b"only this",
+        id="before-the-trailer-section-ends",
+    ),
 ]
 
 
@@ -86,6 +112,7 @@ def test_curl_calls_a_truncated_download_an_error(gateway, scripted, tls):
 
 # Content until close
 
+
 def test_content_until_close_with_close_notify_is_complete(gateway, scripted):
     origin = scripted(sending(b"HTTP/1.1 200 OK\r\n\r\nall of it", "close"))
     stream = tls_through(gateway, origin)
@@ -96,7 +123,7 @@ def test_content_until_close_with_close_notify_is_complete(gateway, scripted):
 
 
 def test_content_until_close_without_close_notify_is_passed_on_without_it(gateway, scripted):
-    """Whether that is truncation only the client can judge (RFC 9112 §9.8), so it must see that no close_notify came."""
+    """Only the client can judge whether that is truncation (RFC 9112 §9.8): it must see that no close_notify came."""
     origin = scripted(sending(b"HTTP/1.1 200 OK\r\n\r\nperhaps all", "fin"))
     stream = tls_through(gateway, origin)
     answer = get(stream, origin.authority)
@@ -114,6 +141,7 @@ def test_content_until_close_that_is_reset_is_reset(gateway, scripted):
 
 # No response
 
+
 @pytest.mark.parametrize("ending", ["close", "fin", "reset"])
 def test_an_origin_that_ends_without_a_word(gateway, scripted, ending):
     """The client may be told (502) or see the connection end, but must not get a success; nothing is retried."""
@@ -127,15 +155,41 @@ def test_an_origin_that_ends_without_a_word(gateway, scripted, ending):
     assert sum(len(visit.requests) for visit in origin.visits) == 1, "a POST is not sent twice"
 
 
-@pytest.mark.parametrize("wire", [
-    b"HTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 2000 OK\r\n\r\n", b"HTTP/1.1 abc OK\r\n\r\n", b"HTTP/3.0 200 OK\r\n\r\n",
-    b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!", b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
-    b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b"HTTP/1.1 200 OK\r\nA : b\r\n\r\n",
-    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, identity\r\n\r\n", b"HTTP/1.1 200 OK\r\nA: b\r\n c: d\r\n\r\n",
-    b"HTTP/1.1 200 OK\r\nA: b\0c\r\n\r\n", b"HTTP/1.1 200 OK\nContent-Length: 0\n\n", b"\x16\x03\x01\x00\x05hello",
-    b"HTTP/1.1 200 OK\r\n" + b"X-Long: " + b"a" * 200_000 + b"\r\n\r\n",
-], ids=["protocol", "four-digits", "letters", "version", "two-lengths", "negative", "both-lengths", "space-before-colon",
-        "odd-coding", "obs-fold", "nul", "bare-lf", "binary", "endless-head"])
+@pytest.mark.parametrize(
+    "wire",
+    [
+        b"HTP/1.1 200 OK\r\n\r\n",
+        b"HTTP/1.1 2000 OK\r\n\r\n",
+        b"HTTP/1.1 abc OK\r\n\r\n",
+        b"HTTP/3.0 200 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nA : b\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, identity\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nA: b\r\n c: d\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nA: b\0c\r\n\r\n",
+        b"HTTP/1.1 200 OK\nContent-Length: 0\n\n",
+        b"\x16\x03\x01\x00\x05hello",
+        b"HTTP/1.1 200 OK\r\n" + b"X-Long: " + b"a" * 200_000 + b"\r\n\r\n",
+    ],
+    ids=[
+        "protocol",
+        "four-digits",
+        "letters",
+        "version",
+        "two-lengths",
+        "negative",
+        "both-lengths",
+        "space-before-colon",
+        "odd-coding",
+        "obs-fold",
+        "nul",
+        "bare-lf",
+        "binary",
+        "endless-head",
+    ],
+)
 def test_a_malformed_response_is_a_502_and_its_connection_is_thrown_away(gateway, scripted, wire):
     def script(stream, visit):
         visit.requests.append(read_request(stream))
@@ -153,8 +207,16 @@ def test_a_malformed_response_is_a_502_and_its_connection_is_thrown_away(gateway
 
 
 def test_a_bad_chunk_in_the_middle_ends_the_response(gateway, scripted):
-    origin = scripted(after_request(lambda stream: (
-        stream.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0x5\r\nworld\r\n0\r\n\r\n"), stream.read_to_end())))
+    origin = scripted(
+        after_request(
+            lambda stream: (
+                stream.send(
+                    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0x5\r\nworld\r\n0\r\n\r\n"
+                ),
+                stream.read_to_end(),
+            )
+        )
+    )
     stream = tls_through(gateway, origin)
     send_request(stream, origin.authority)
     assert read_head(stream).status == 200
@@ -166,6 +228,7 @@ def test_a_bad_chunk_in_the_middle_ends_the_response(gateway, scripted):
 
 def test_bytes_after_a_response_are_never_taken_for_the_next_one(gateway, scripted):
     """Response smuggling: the second response was there before its request."""
+
     def script(stream, visit):
         visit.requests.append(read_request(stream))
         stream.send(response(b"first") + response(b"smuggled"))
@@ -185,6 +248,7 @@ def test_bytes_after_a_response_are_never_taken_for_the_next_one(gateway, script
 
 
 # Early and interim responses
+
 
 def test_an_early_answer_reaches_the_client_before_it_has_sent_its_content(gateway, scripted):
     def script(stream, visit):
@@ -224,6 +288,7 @@ def test_an_early_success_does_not_stop_the_upload(gateway, scripted):
 
 def test_h2_an_early_answer_with_no_error_reset_is_passed_on(gateway, h2_origin):
     """RFC 9113 §8.1: a server may answer and then RST_STREAM(NO_ERROR) to stop the upload."""
+
     def script(stream):
         stream.head([(":status", "413")], end=False)
         stream.send(b"too large", end=True)
@@ -231,7 +296,9 @@ def test_h2_an_early_answer_with_no_error_reset_is_passed_on(gateway, h2_origin)
 
     origin = h2_origin(script)
     client = h2_through(gateway, origin)
-    stream = client.request([(":method", "POST"), (":scheme", "https"), (":authority", origin.authority), (":path", "/")], end=False)
+    stream = client.request(
+        [(":method", "POST"), (":scheme", "https"), (":authority", origin.authority), (":path", "/")], end=False
+    )
     assert stream.response().status == 413
     assert stream.read_to_end() == b"too large" or stream.reset_code == 0
     assert gateway.exchange(origin.name)["status"] == 413
@@ -299,10 +366,16 @@ def test_an_invited_101_is_a_tunnel_in_both_directions(gateway, scripted):
 
 # Trailers
 
+
 def test_trailers_come_through_as_they_are(gateway, scripted):
     wire = chunked(b"content", trailers="X-Checksum: 1\r\nx-ODD-case: 2\r\n")
-    origin = scripted(after_request(lambda stream: stream.send(
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Checksum\r\n\r\n" + wire)))
+    origin = scripted(
+        after_request(
+            lambda stream: stream.send(
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Checksum\r\n\r\n" + wire
+            )
+        )
+    )
     answer = get(tls_through(gateway, origin), origin.authority)
     assert (answer.body, answer.trailers) == (b"content", [("X-Checksum", "1"), ("x-ODD-case", "2")])
 
@@ -310,16 +383,22 @@ def test_trailers_come_through_as_they_are(gateway, scripted):
 def test_request_trailers_come_through(gateway, scripted):
     origin = scripted(answering(response(b"ok")))
     stream = tls_through(gateway, origin)
-    stream.send(f"POST / HTTP/1.1\r\nHost: {origin.authority}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
-                + chunked(b"content", trailers="X-Sum: 7\r\n"))
+    stream.send(
+        f"POST / HTTP/1.1\r\nHost: {origin.authority}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+        + chunked(b"content", trailers="X-Sum: 7\r\n")
+    )
     assert read_head(stream).status == 200
     assert (origin.requests[0].body, origin.requests[0].trailers) == (b"content", [("X-Sum", "7")])
 
 
 # HTTP/2
 
-@pytest.mark.parametrize("code", [INTERNAL_ERROR, CANCEL, 0x7, 0xB, HTTP_1_1_REQUIRED, 0x1234],
-                         ids=["INTERNAL_ERROR", "CANCEL", "REFUSED_STREAM", "ENHANCE_YOUR_CALM", "HTTP_1_1_REQUIRED", "unknown"])
+
+@pytest.mark.parametrize(
+    "code",
+    [INTERNAL_ERROR, CANCEL, 0x7, 0xB, HTTP_1_1_REQUIRED, 0x1234],
+    ids=["INTERNAL_ERROR", "CANCEL", "REFUSED_STREAM", "ENHANCE_YOUR_CALM", "HTTP_1_1_REQUIRED", "unknown"],
+)
 def test_h2_a_stream_reset_keeps_its_code(gateway, h2_origin, code):
     def script(stream):
         stream.read_to_end()
@@ -361,13 +440,14 @@ def test_h2_a_client_s_reset_reaches_the_origin_with_its_code(gateway, h2_origin
         stream.read()  # ends by the reset
 
     origin = h2_origin(script)
-    stream = h2_through(gateway, origin).request([(":method", "POST"), (":scheme", "https"), (":authority", origin.authority),
-                                                  (":path", "/")], end=False)
+    stream = h2_through(gateway, origin).request(
+        [(":method", "POST"), (":scheme", "https"), (":authority", origin.authority), (":path", "/")], end=False
+    )
     assert stream.response().read() == b"first"
     stream.reset(CANCEL)
     eventually(lambda: origin.streams[0].reset_code == CANCEL)
     record = gateway.exchange(origin.name)
-    assert record["state"] == "reset" and "CANCEL" in record["error"]
+    assert record["state"] == "interrupted" and "CANCEL" in record["error"]
 
 
 def test_h2_goaway_lets_streams_in_flight_finish_and_new_requests_succeed(gateway, h2_origin):
@@ -431,6 +511,7 @@ def test_h2_trailers_and_empty_data_frames_are_kept(gateway, h2_origin):
 
 def test_h2_a_response_that_is_only_trailers(gateway, h2_origin):
     """gRPC's trailers-only: one field section that ends the stream."""
+
     def script(stream):
         stream.read_to_end()
         stream.head([(":status", "200"), ("grpc-status", "12")], end=True)
@@ -454,6 +535,7 @@ def test_an_origin_that_promises_h2_and_speaks_http_1_1(gateway, scripted):
 
 
 # Slow origins
+
 
 def test_a_response_that_drips_arrives_drop_by_drop(gateway, scripted):
     """Each byte is sent only when the client has seen the one before: whoever buffers stands still."""

@@ -8,7 +8,9 @@ from harness import ConnectForwarder, reply, run
 def nghttp(gateway, origin, *arguments, path="/"):
     """nghttp has no proxy support: it talks to a forwarder. It takes SNI from the :authority that it is given."""
     with ConnectForwarder(gateway, origin.authority) as forwarder:
-        done = run(["nghttp", *arguments, "-H", f":authority: {origin.authority}", f"https://localhost:{forwarder.port}{path}"])
+        done = run(
+            ["nghttp", *arguments, "-H", f":authority: {origin.authority}", f"https://localhost:{forwarder.port}{path}"]
+        )
         return done.stdout.decode()
 
 
@@ -38,7 +40,7 @@ def test_trailers_are_shown_as_a_second_field_section(gateway, h2_origin):
 
 
 def test_nghttp_s_priority_tree_is_tolerated(gateway, h2_origin):
-    """Without --no-dep nghttp opens with five PRIORITY frames of idle streams (RFC 9113 §5.3.2: deprecated, harmless)."""
+    """Without --no-dep nghttp opens with five PRIORITY frames of idle streams (RFC 9113 §5.3.2: deprecated)."""
     origin = h2_origin(reply(b"hello"))
     output = nghttp(gateway, origin, "--verbose")
     assert output.count("PRIORITY frame") >= 5 and "hello" in output
@@ -55,11 +57,24 @@ def test_an_upload_is_flow_controlled_and_whole(gateway, h2_origin, tmp_path):
 
 def test_two_thousand_requests_over_four_connections_all_succeed_and_are_all_logged(gateway, nginx):
     with ConnectForwarder(gateway, nginx.authority("h2")) as forwarder:
-        output = run(["h2load", "--requests=2000", "--clients=4", "--max-concurrent-streams=10", "--threads=1",
-                      f"--connect-to=127.0.0.1:{forwarder.port}", f"https://{nginx.authority('h2')}/hello?load"]).stdout.decode()
-    assert re.search(r"requests: 2000 total, 2000 started, 2000 done, 2000 succeeded, 0 failed, 0 errored", output), output
+        output = run(
+            [
+                "h2load",
+                "--requests=2000",
+                "--clients=4",
+                "--max-concurrent-streams=10",
+                "--threads=1",
+                f"--connect-to=127.0.0.1:{forwarder.port}",
+                f"https://{nginx.authority('h2')}/hello?load",
+            ]
+        ).stdout.decode()
+    assert re.search(
+        r"requests: 2000 total, 2000 started, 2000 done, 2000 succeeded, 0 failed, 0 errored", output
+    ), output
     assert "2000 2xx" in output
-    records = gateway.wait_for(nginx.names["h2"], kind="exchange", path="/hello", query=["load"], count=2000, timeout=60)
+    records = gateway.wait_for(
+        nginx.names["h2"], kind="exchange", path="/hello", query=["load"], count=2000, timeout=60
+    )
     assert len({record["id"] for record in records}) == 2000
     assert len({record["connection"] for record in records}) == 4
     assert {(record["http"], record["status"], record["response_bytes"]) for record in records} == {("2", 200, 6)}
@@ -68,8 +83,17 @@ def test_two_thousand_requests_over_four_connections_all_succeed_and_are_all_log
 
 def test_h2load_over_http_1_1_with_the_same_result(gateway, nginx):
     with ConnectForwarder(gateway, nginx.authority("h1")) as forwarder:
-        output = run(["h2load", "--h1", "--requests=500", "--clients=5", "--threads=1",
-                      f"--connect-to=127.0.0.1:{forwarder.port}", f"https://{nginx.authority('h1')}/hello?load"]).stdout.decode()
+        output = run(
+            [
+                "h2load",
+                "--h1",
+                "--requests=500",
+                "--clients=5",
+                "--threads=1",
+                f"--connect-to=127.0.0.1:{forwarder.port}",
+                f"https://{nginx.authority('h1')}/hello?load",
+            ]
+        ).stdout.decode()
     assert "500 succeeded, 0 failed, 0 errored" in output, output
     records = gateway.wait_for(nginx.names["h1"], kind="exchange", path="/hello", query=["load"], count=500, timeout=60)
     assert len({record["connection"] for record in records}) == 5

@@ -9,11 +9,13 @@ from websocket import WebSocketOrigin
 
 # Each script reads its parameters from `p` and prints one JSON line.
 PRELUDE = r"""
-const p = JSON.parse(process.argv[1]), http = require("http"), https = require("https"), tls = require("tls"), fs = require("fs");
+const http = require("http"), https = require("https"), tls = require("tls"), fs = require("fs");
+const p = JSON.parse(process.argv[1]);
 const ca = fs.readFileSync(p.ca);
 function tunnel(host, port, done) {
-  http.request({host: p.proxyHost, port: p.proxyPort, method: "CONNECT", path: `${host}:${port}`, headers: {host: `${host}:${port}`}})
-    .on("connect", (answer, socket) => answer.statusCode === 200 ? done(null, socket) : done(new Error(answer.statusCode)))
+  const path = `${host}:${port}`;
+  http.request({host: p.proxyHost, port: p.proxyPort, method: "CONNECT", path, headers: {host: path}})
+    .on("connect", (answer, socket) => done(answer.statusCode === 200 ? null : new Error(answer.statusCode), socket))
     .on("error", done).end();
 }
 function secure(host, port, ALPNProtocols, done) {
@@ -48,13 +50,20 @@ def node(gateway):
 
 def test_https_with_a_keep_alive_agent(gateway, scripted, node):
     origin = scripted(answering(lambda request: response(request.target.encode())))
-    result = node(r"""
+    result = node(
+        r"""
     const agent = new TunnelAgent({keepAlive: true, maxSockets: 1}), bodies = [];
     const get = path => new Promise((done, fail) => https.get({host: p.host, port: p.port, path, agent}, answer => {
       let body = ""; answer.on("data", d => body += d).on("end", () => done(body));
     }).on("error", fail));
-    (async () => { for (const path of ["/a", "/b", "/c"]) bodies.push(await get(path)); agent.destroy(); say(bodies); })();
-    """, host=origin.name, port=origin.port)
+    (async () => {
+      for (const path of ["/a", "/b", "/c"]) bodies.push(await get(path));
+      agent.destroy(); say(bodies);
+    })();
+    """,
+        host=origin.name,
+        port=origin.port,
+    )
     assert result == ["/a", "/b", "/c"]
     records = gateway.wait_for(origin.name, kind="exchange", count=3)
     assert [record["path"] for record in records] == result and len(origin.visits) == 1
@@ -62,14 +71,18 @@ def test_https_with_a_keep_alive_agent(gateway, scripted, node):
 
 def test_fetch_streams_a_request_body(gateway, scripted, node):
     origin = scripted(answering(echo))
-    result = node(r"""
+    result = node(
+        r"""
     (async () => {
-      const body = new ReadableStream({start(c) { for (const t of ["one ", "two"]) c.enqueue(Buffer.from(t)); c.close(); }});
+      const pieces = ["one ", "two"].map(text => Buffer.from(text));
+      const body = new ReadableStream({start(c) { pieces.forEach(piece => c.enqueue(piece)); c.close(); }});
       const answer = await fetch(p.url, {method: "POST", body, duplex: "half", dispatcher: await dispatcher(),
                                          headers: {"content-type": "text/plain"}});
       say({status: answer.status, text: await answer.text()}); process.exit(0);
     })();
-    """, url=f"{origin.url}/fetch?token=hidden")
+    """,
+        url=f"{origin.url}/fetch?token=hidden",
+    )
     assert result["status"] == 200 and origin.requests[0].body == b"one two"
     record = gateway.exchange(origin.name)
     assert (record["method"], record["request_bytes"], record["query"]) == ("POST", 7, ["token"])
@@ -86,14 +99,17 @@ def test_fetch_aborts_a_response_in_the_middle(gateway, scripted, node):
         gone.set()
 
     origin = scripted(script)
-    result = node(r"""
+    result = node(
+        r"""
     (async () => {
       const abort = new AbortController();
       const answer = await fetch(p.url, {signal: abort.signal, dispatcher: await dispatcher()});
       const first = Buffer.from((await answer.body.getReader().read()).value).toString();
       abort.abort(); say(first); setTimeout(() => process.exit(0), 200);
     })();
-    """, url=origin.url)
+    """,
+        url=origin.url,
+    )
     assert result == "first"
     assert gone.wait(15), "the origin was never told that nobody listens any more"
     record = gateway.exchange(origin.name)
@@ -103,17 +119,23 @@ def test_fetch_aborts_a_response_in_the_middle(gateway, scripted, node):
 
 def test_http2_with_twenty_streams_at_once(gateway, h2_origin, node):
     origin = h2_origin(reply(b"hello"))
-    result = node(r"""
+    result = node(
+        r"""
     const http2 = require("http2");
     secure(p.host, p.port, ["h2"], (error, stream) => {
       const session = http2.connect(p.url, {createConnection: () => stream});
       const get = path => new Promise((done, fail) => {
         const request = session.request({":path": path}); let status, body = "";
-        request.on("response", h => status = h[":status"]).on("data", d => body += d).on("end", () => done([status, body])).on("error", fail);
+        request.on("response", h => status = h[":status"]).on("data", d => body += d);
+        request.on("end", () => done([status, body])).on("error", fail);
       });
       Promise.all([...Array(20).keys()].map(n => get(`/${n}`))).then(all => { say(all); session.close(); });
     });
-    """, host=origin.name, port=origin.port, url=origin.url)
+    """,
+        host=origin.name,
+        port=origin.port,
+        url=origin.url,
+    )
     assert result == [[200, "hello"]] * 20
     records = gateway.wait_for(origin.name, kind="exchange", count=20)
     assert {record["path"] for record in records} == {f"/{number}" for number in range(20)}
@@ -122,16 +144,24 @@ def test_http2_with_twenty_streams_at_once(gateway, h2_origin, node):
 
 def test_websocket_messages_go_both_ways_and_frames_are_counted(gateway, ca_world, node):
     with WebSocketOrigin(ca_world) as origin:
-        result = node(r"""
+        result = node(
+            r"""
         (async () => {
           const set = await dispatcher(); globalThis[Symbol.for("undici.globalDispatcher.1")] = set;
           const socket = new WebSocket(p.url, ["chat"]), got = [];
           socket.binaryType = "arraybuffer";
-          socket.onopen = () => { socket.send("hello"); socket.send(new Uint8Array(70000)); socket.send("x".repeat(200)); };
-          socket.onmessage = e => { got.push(e.data.length ?? e.data.byteLength); if (got.length === 3) socket.close(1000, "done"); };
+          const messages = ["hello", new Uint8Array(70000), "x".repeat(200)];
+          socket.onopen = () => messages.forEach(message => socket.send(message));
+          socket.onmessage = e => {
+            got.push(e.data.length ?? e.data.byteLength);
+            if (got.length === 3) socket.close(1000, "done");
+          };
           socket.onclose = e => { say({got, code: e.code, protocol: socket.protocol}); process.exit(0); };
         })();
-        """, "--experimental-websocket", url=f"wss://{origin.authority}/socket?key=hidden")
+        """,
+            "--experimental-websocket",
+            url=f"wss://{origin.authority}/socket?key=hidden",
+        )
     assert result == {"got": [5, 70000, 200], "code": 1000, "protocol": "chat"}
     assert origin.received == ["hello", bytes(70000), "x" * 200]
     record = gateway.exchange(origin.name)

@@ -13,8 +13,10 @@ from harness import answering, echo, response
 @pytest.fixture
 def opener(gateway):
     context = ssl.create_default_context(cafile=gateway.ca_file)
-    return urllib.request.build_opener(urllib.request.ProxyHandler({"http": gateway.proxy_url, "https": gateway.proxy_url}),
-                                       urllib.request.HTTPSHandler(context=context))
+    return urllib.request.build_opener(
+        urllib.request.ProxyHandler({"http": gateway.proxy_url, "https": gateway.proxy_url}),
+        urllib.request.HTTPSHandler(context=context),
+    )
 
 
 def test_urllib_fetches_over_https(gateway, opener, nginx):
@@ -26,7 +28,9 @@ def test_urllib_fetches_over_https(gateway, opener, nginx):
 
 def test_urllib_posts_json_over_plain_http(gateway, opener, scripted):
     origin = scripted(answering(echo), tls=False)
-    request = urllib.request.Request(f"{origin.url}/post", json.dumps({"a": 1}).encode(), {"Content-Type": "application/json"})
+    request = urllib.request.Request(
+        f"{origin.url}/post", json.dumps({"a": 1}).encode(), {"Content-Type": "application/json"}
+    )
     with opener.open(request, timeout=30) as answer:
         assert answer.read().endswith(b'{"a": 1}')
     record = gateway.exchange(origin.name)

@@ -8,8 +8,23 @@ from pathlib import Path
 
 import pytest
 from gateway import CONTRACT_FIELDS
-from harness import (Gateway, answering, connect, curl, get, h2_through, kill_group, read_head, read_line, read_request, reply,
-                     response, schema_fields, send_request, tls_through)
+from harness import (
+    Gateway,
+    answering,
+    connect,
+    curl,
+    get,
+    h2_through,
+    kill_group,
+    read_head,
+    read_line,
+    read_request,
+    reply,
+    response,
+    schema_fields,
+    send_request,
+    tls_through,
+)
 
 # Every secret looks like this, so that one search finds them all. Each place has its own.
 SECRET = "zebra7421"
@@ -45,11 +60,20 @@ class Planted:
 
     query = f"?email={SECRET}1&token={SECRET}2%40x&a={SECRET}3;b={SECRET}4"
     credentials = base64.b64encode(f"user:{SECRET}5".encode()).decode()
-    fields = [("Authorization", f"Basic {credentials}"), ("Cookie", f"session={SECRET}6; other={SECRET}7"),
-              ("X-Api-Key", f"{SECRET}8"), ("Referer", f"https://elsewhere.test/?{SECRET}9"),
-              ("Content-Type", f"application/json; boundary={SECRET}10"), ("Origin", f"https://{SECRET}11.test")]
+    fields = [
+        ("Authorization", f"Basic {credentials}"),
+        ("Cookie", f"session={SECRET}6; other={SECRET}7"),
+        ("X-Api-Key", f"{SECRET}8"),
+        ("Referer", f"https://elsewhere.test/?{SECRET}9"),
+        ("Content-Type", f"application/json; boundary={SECRET}10"),
+        ("Origin", f"https://{SECRET}11.test"),
+    ]
     body = json.dumps({"email": f"{SECRET}12"}).encode()
-    answer_fields = [("Set-Cookie", f"s={SECRET}13"), ("Location", f"/?next={SECRET}14"), ("Content-Type", f"text/html; x={SECRET}15")]
+    answer_fields = [
+        ("Set-Cookie", f"s={SECRET}13"),
+        ("Location", f"/?next={SECRET}14"),
+        ("Content-Type", f"text/html; x={SECRET}15"),
+    ]
     answer_body = f"<p>{SECRET}16</p>".encode()
 
 
@@ -70,9 +94,13 @@ def assert_no_secret(gateway: Gateway) -> None:
 @pytest.mark.parametrize("level", ["info", "trace"])
 def test_no_secret_reaches_a_file_or_the_log(start_gateway, scripted, h2_origin, level):
     gateway = start_gateway(f"log.level={level}")
-    answer = response(Planted.answer_body, fields="".join(f"{name}: {value}\r\n" for name, value in Planted.answer_fields))
+    answer = response(
+        Planted.answer_body, fields="".join(f"{name}: {value}\r\n" for name, value in Planted.answer_fields)
+    )
     plain, secure = scripted(answering(answer), tls=False), scripted(answering(answer))
-    second = h2_origin(reply(Planted.answer_body, fields=[(name.lower(), value) for name, value in Planted.answer_fields]))
+    second = h2_origin(
+        reply(Planted.answer_body, fields=[(name.lower(), value) for name, value in Planted.answer_fields])
+    )
     headers = [word for name, value in Planted.fields for word in ("-H", f"{name}: {value}")]
     for origin in (plain, secure, second):
         curl(gateway, f"{origin.url}/public/path{Planted.query}", *headers, "--data-binary", Planted.body)
@@ -164,7 +192,7 @@ def test_a_long_response_is_open_in_the_log_and_interrupted_after_a_kill(start_g
 
 
 def test_an_exchange_is_in_the_log_once_its_response_has_been_seen(start_gateway, scripted):
-    """No waiting here: the record is with the kernel before the last byte leaves (issue: Records)."""
+    """No waiting here: the record is with the kernel before the last byte leaves."""
     gateway = start_gateway()
     origin = scripted(answering(response(b"seen")))
     stream = tls_through(gateway, origin)
@@ -191,8 +219,26 @@ def test_the_same_holds_for_h2(start_gateway, h2_origin):
 def three(gateway, scripted):
     """Three exchanges with one host: GET /a, POST /b, GET /c."""
     origin = scripted(answering(response(b".")))
-    curl(gateway, f"{origin.url}/a", "--next", "-s", "--cacert", gateway.ca_file, "-x", gateway.proxy_url, "-d", "x",
-         f"{origin.url}/b", "--next", "-s", "--cacert", gateway.ca_file, "-x", gateway.proxy_url, f"{origin.url}/c")
+    curl(
+        gateway,
+        f"{origin.url}/a",
+        "--next",
+        "-s",
+        "--cacert",
+        gateway.ca_file,
+        "-x",
+        gateway.proxy_url,
+        "-d",
+        "x",
+        f"{origin.url}/b",
+        "--next",
+        "-s",
+        "--cacert",
+        gateway.ca_file,
+        "-x",
+        gateway.proxy_url,
+        f"{origin.url}/c",
+    )
     return origin, gateway.wait_for(origin.name, kind="exchange", count=3)
 
 
@@ -220,7 +266,13 @@ def test_log_filters(gateway, three):
 
 
 def test_a_bad_filter_is_bad_usage(gateway):
-    for options in (("--since", "yesterday-ish"), ("--kind", "exchanges"), ("--limit", "-1"), ("--limit", "many"), ("--unheard-of",)):
+    for options in (
+        ("--since", "yesterday-ish"),
+        ("--kind", "exchanges"),
+        ("--limit", "-1"),
+        ("--limit", "many"),
+        ("--unheard-of",),
+    ):
         done = gateway.command("log", "--json", *options, check=False)
         assert done.returncode == 2, f"{options}: {done}"
         assert options[-1] in done.stderr and not done.stdout
@@ -240,8 +292,12 @@ def test_the_table_is_for_people_and_the_json_for_machines(gateway, three):
 
 def test_follow_prints_records_as_they_come(gateway, scripted):
     origin = scripted(answering(response()))
-    follower = subprocess.Popen([gateway.binary, "log", "--json", "--follow", "--kind", "exchange", "--host", origin.name,
-                                 *gateway.options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)
+    follower = subprocess.Popen(
+        [gateway.binary, "log", "--json", "--follow", "--kind", "exchange", "--host", origin.name, *gateway.options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     try:
         for number in range(3):
             curl(gateway, f"{origin.url}/{number}")
@@ -253,7 +309,9 @@ def test_follow_prints_records_as_they_come(gateway, scripted):
 def test_the_store_is_one_that_a_person_can_read(gateway, three):
     origin, records = three
     with sqlite3.connect(f"file:{gateway.state_dir}/tollgate.db?mode=ro", uri=True) as database:
-        tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")}
+        tables = {
+            name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")
+        }
         assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert any("exchange" in name for name in tables), tables

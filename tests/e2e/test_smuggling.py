@@ -1,5 +1,6 @@
 """Request and response smuggling: tests/e2e/data/smuggling_cases.txt through the running gateway, inside TLS and in
-absolute-form. What two implementations could read differently is refused, and the origin sees nothing that is not in the log.
+absolute-form. What two implementations could read differently is refused, and the origin sees nothing that is not in
+the log.
 """
 
 import collections
@@ -9,8 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from harness import (Ended, Gateway, ScriptedOrigin, Stream, connect, dial, read_content, read_head, read_response, response,
-                     tls_inside)
+from harness import (
+    Ended,
+    Gateway,
+    ScriptedOrigin,
+    Stream,
+    connect,
+    dial,
+    read_content,
+    read_head,
+    read_response,
+    response,
+    tls_inside,
+)
 
 NAME = "origin.test"  # what the cases ask for
 ADDRESS = "127.0.0.83"  # of our own, so that ports 80 and 443 are free there
@@ -39,8 +51,12 @@ RESPONSES = [pytest.param(case, id=case.name) for case in CASES if case.side == 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory, ca_world):
     settings = ("limits.head=3s", "limits.idle=5s")
-    with Gateway(tmp_path_factory.mktemp("gateway") / "state", anchors=ca_world.root_file, settings=settings,
-                 resolve=(f"{NAME}={ADDRESS}", "*.test=127.0.0.1")) as running:
+    with Gateway(
+        tmp_path_factory.mktemp("gateway") / "state",
+        anchors=ca_world.root_file,
+        settings=settings,
+        resolve=(f"{NAME}={ADDRESS}", "*.test=127.0.0.1"),
+    ) as running:
         yield running
 
 
@@ -64,8 +80,9 @@ class Way:
     def __init__(self, gateway: Gateway, world, tls: bool):
         port = 443 if tls else 80
         self.gateway, self.tls = gateway, tls
-        self.origin = ScriptedOrigin(world, answer_each, name=NAME, tls=tls, address=ADDRESS,
-                                     port=port if can_bind(port) else 0)
+        self.origin = ScriptedOrigin(
+            world, answer_each, name=NAME, tls=tls, address=ADDRESS, port=port if can_bind(port) else 0
+        )
 
     def open(self) -> Stream:
         if self.tls:
@@ -99,8 +116,11 @@ def check_everything_is_logged(way: Way) -> None:
     """Every request whose head the origin saw is an exchange of that method and path, as often as it was seen."""
     scheme = "https" if way.tls else "http"
     seen = collections.Counter((request.method, request.target.partition("?")[0]) for request in way.origin.requests)
-    logged = collections.Counter((record["method"], record["path"]) for record in way.gateway.log(NAME, kind="exchange")
-                                 if record["scheme"] == scheme)
+    logged = collections.Counter(
+        (record["method"], record["path"])
+        for record in way.gateway.log(NAME, kind="exchange")
+        if record["scheme"] == scheme
+    )
     missing = {key: count - logged[key] for key, count in seen.items() if logged[key] < count}
     assert not missing, f"seen by the origin and not in the log: {missing}"
 
@@ -143,6 +163,7 @@ def test_responses(gateway, ca_world):
     """All in one, because they differ in the origin's script: each origin answers one GET, and closes."""
     wrong, origins = [], []
     for case in (param.values[0] for param in RESPONSES):
+
         def script(stream, visit, raw=case.raw):
             visit.requests.append(read_head(stream))
             stream.send(raw)
@@ -164,8 +185,15 @@ def test_responses(gateway, ca_world):
             wrong.append(f"{case.name}: {answer and answer.status}")
         if rest:
             wrong.append(f"{case.name}: {rest!r} after the response")
-    records = {record["path"]: record for record in gateway.wait_for(where=lambda record: record["path"].lstrip("/") in
-               {case.name for case, _ in origins} and record["state"] != "open", kind="exchange", count=len(origins))}
+    records = {
+        record["path"]: record
+        for record in gateway.wait_for(
+            where=lambda record: record["path"].lstrip("/") in {case.name for case, _ in origins}
+            and record["state"] != "open",
+            kind="exchange",
+            count=len(origins),
+        )
+    }
     for case, origin in origins:
         complete = records[f"/{case.name}"]["state"] == "complete" and records[f"/{case.name}"]["status"] != 502
         if complete != (case.expect != "malformed"):
@@ -181,8 +209,10 @@ def test_there_are_at_least_eighty_cases():
 def test_a_second_request_on_the_connection_after_a_refusal_is_not_read(gateway, ca_world):
     origin = ScriptedOrigin(ca_world, answer_each)
     stream = tls_inside(gateway, connect(gateway, origin.authority), origin.name)
-    stream.send(f"GET /ok HTTP/1.1\r\nHost: {origin.authority}\r\n\r\nGET /bad HTTP/1.1\r\nHost : {origin.authority}\r\n\r\n"
-                f"GET /smuggled HTTP/1.1\r\nHost: {origin.authority}\r\n\r\n".encode())
+    stream.send(
+        f"GET /ok HTTP/1.1\r\nHost: {origin.authority}\r\n\r\nGET /bad HTTP/1.1\r\nHost : {origin.authority}\r\n\r\n"
+        f"GET /smuggled HTTP/1.1\r\nHost: {origin.authority}\r\n\r\n".encode()
+    )
     assert read_response(stream).body == b"answered"
     assert read_response(stream).status == 400
     assert stream.read_to_end() == b""

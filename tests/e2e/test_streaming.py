@@ -1,7 +1,7 @@
 """Nothing is buffered whole: first bytes pass at once, a stalled side stalls the other, memory stays flat.
 
-"At once" is shown by order, not by time: the second event is sent only when the client has confirmed the first. Memory is
-meaningful only for a release binary: TOLLGATE_RELEASE names one. TOLLGATE_SLOW=1 moves 2 GiB instead of 256 MiB.
+"At once" is shown by order, not by time: the second event is sent only when the client has confirmed the first. Memory
+is meaningful only for a release binary: TOLLGATE_RELEASE names one. TOLLGATE_SLOW=1 moves 2 GiB instead of 256 MiB.
 """
 
 import os
@@ -9,8 +9,22 @@ import threading
 import time
 
 import pytest
-from harness import (Ended, Gateway, Nginx, Reset, ScriptedOrigin, curl, eventually, h2_through, read_head, read_request, reply,
-                     response, send_request, tls_through)
+from harness import (
+    Ended,
+    Gateway,
+    Nginx,
+    Reset,
+    ScriptedOrigin,
+    curl,
+    eventually,
+    h2_through,
+    read_head,
+    read_request,
+    reply,
+    response,
+    send_request,
+    tls_through,
+)
 
 MIB = 1024 * 1024
 LARGE = 2048 * MIB if os.environ.get("TOLLGATE_SLOW") == "1" else 256 * MIB
@@ -95,8 +109,17 @@ def test_grpc_bidirectional_ping_pong(gateway, h2_origin):
 
     origin = h2_origin(script)
     client = h2_through(gateway, origin)
-    stream = client.request([(":method", "POST"), (":scheme", "https"), (":authority", origin.authority), (":path", "/echo.Echo/Talk"),
-                             ("content-type", "application/grpc"), ("te", "trailers")], end=False)
+    stream = client.request(
+        [
+            (":method", "POST"),
+            (":scheme", "https"),
+            (":authority", origin.authority),
+            (":path", "/echo.Echo/Talk"),
+            ("content-type", "application/grpc"),
+            ("te", "trailers"),
+        ],
+        end=False,
+    )
     assert stream.response().status == 200, "the head comes before any content was sent"
     for number in range(ROUNDS):
         stream.send(b"%d" % number)
@@ -120,8 +143,17 @@ def test_an_extended_connect_carries_a_websocket(gateway, h2_origin):
     origin = h2_origin(script, settings={0x8: 1})
     client = h2_through(gateway, origin)
     eventually(lambda: client.announced(0x8) == 1)
-    stream = client.request([(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "https"), (":authority", origin.authority),
-                             (":path", "/chat?key=value"), ("sec-websocket-version", "13")], end=False)
+    stream = client.request(
+        [
+            (":method", "CONNECT"),
+            (":protocol", "websocket"),
+            (":scheme", "https"),
+            (":authority", origin.authority),
+            (":path", "/chat?key=value"),
+            ("sec-websocket-version", "13"),
+        ],
+        end=False,
+    )
     assert stream.response().status == 200
     for number in range(ROUNDS):
         message = b"\x82\x85\0\0\0\0%5d" % number  # a binary frame, masked with nothing
@@ -131,7 +163,11 @@ def test_an_extended_connect_carries_a_websocket(gateway, h2_origin):
     assert stream.read() == b""
     record = gateway.exchange(origin.name)
     assert (record["status"], record["path"], record["query"]) == (200, "/chat", ["key"])
-    assert (record["method"], record["request_bytes"], record["response_bytes"]) == ("CONNECT", 11 * ROUNDS, 11 * ROUNDS)
+    assert (record["method"], record["request_bytes"], record["response_bytes"]) == (
+        "CONNECT",
+        11 * ROUNDS,
+        11 * ROUNDS,
+    )
 
 
 def test_an_extended_connect_is_not_announced_for_an_origin_that_has_not(gateway, h2_origin):
@@ -229,7 +265,9 @@ def test_h2_a_stalled_stream_stalls_only_itself(gateway, h2_origin):
     client.do(lambda h2c: h2c.increment_flow_control_window(16 * MIB))
     stalled = client.get(origin.authority, "/large").response()
     first = stalled.read(acknowledge=False)
-    assert wait_until_stalled(progress) < 4 * MIB, "what a stalled h2 stream makes the gateway hold is bounded by windows"
+    assert (
+        wait_until_stalled(progress) < 4 * MIB
+    ), "what a stalled h2 stream makes the gateway hold is bounded by windows"
     for _ in range(5):
         assert client.get(origin.authority, "/quick").response().read_to_end() == b"quick"
     assert first
@@ -245,7 +283,9 @@ def test_h2_an_origin_s_stall_reaches_the_client_s_window(gateway, h2_origin):
 
     origin = h2_origin(script, settings={0x4: 1000})
     client = h2_through(gateway, origin)
-    stream = client.request([(":method", "PUT"), (":scheme", "https"), (":authority", origin.authority), (":path", "/")], end=False)
+    stream = client.request(
+        [(":method", "PUT"), (":scheme", "https"), (":authority", origin.authority), (":path", "/")], end=False
+    )
     sent = stream.send(b"x" * (16 * MIB), timeout=2)
     assert sent < 4 * MIB, "the gateway took what the origin had not"
     assert sent >= 1000

@@ -1,4 +1,4 @@
-"""TLS as a phone speaks it to the gateway: hellos cut every way, versions, names, resumption, ends, and what is no TLS."""
+"""TLS as a phone speaks it to the gateway: hellos cut every way, versions, names, resumption, ends, and no TLS."""
 
 import socket
 import ssl
@@ -10,14 +10,35 @@ import pytest
 from certificates import client_context, server_context
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from harness import (ConnectForwarder, End, H2Peer, Stream, TlsStream, answering, connect, dial, eventually, get, once, read_head,
-                     read_request, reply, response, send_request, tls_inside, tls_through, unique_name)
+from harness import (
+    ConnectForwarder,
+    End,
+    H2Peer,
+    Stream,
+    TlsStream,
+    answering,
+    connect,
+    dial,
+    eventually,
+    get,
+    once,
+    read_head,
+    read_request,
+    reply,
+    response,
+    send_request,
+    tls_inside,
+    tls_through,
+    unique_name,
+)
 
 
 # The ClientHello, however it comes
 
 
-def hello_bytes(name: str | None, *, alpn=("http/1.1",), **options) -> tuple[bytes, ssl.SSLObject, ssl.MemoryBIO, ssl.MemoryBIO]:
+def hello_bytes(
+    name: str | None, *, alpn=("http/1.1",), **options
+) -> tuple[bytes, ssl.SSLObject, ssl.MemoryBIO, ssl.MemoryBIO]:
     """A real ClientHello, and the engine that goes on from it."""
     context = client_context(None, alpn=alpn, **options)
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -123,7 +144,7 @@ def test_a_hello_above_the_limit_is_refused_at_once(gateway, origin):
 
 
 def test_an_oversize_record_is_refused_at_once(gateway, origin):
-    """A length of more than 2^14 + 256 is not waited for (LESSONS: Running)."""
+    """A length of more than 2^14 + 256 is not waited for."""
     tunnel = connect(gateway, origin.authority)
     tunnel.send(b"\x16\x03\x01\xff\xff" + b"\x01\x00\xff\xfb" + bytes(50))
     started = time.monotonic()
@@ -246,8 +267,12 @@ def test_an_upper_case_name_is_the_same_name(gateway, origin):
 def test_versions_of_both_sides_are_independent_and_recorded(gateway, scripted, ca_world, client, server):
     name = unique_name("version")
     identity = ca_world.identity(name)
-    origin = scripted(answering(response(b"hello")), name=name, identity=identity,
-                      context=server_context(identity, alpn=("http/1.1",), maximum=server, minimum=server))
+    origin = scripted(
+        answering(response(b"hello")),
+        name=name,
+        identity=identity,
+        context=server_context(identity, alpn=("http/1.1",), maximum=server, minimum=server),
+    )
     stream = tls_through(gateway, origin, minimum=client, maximum=client)
     assert get(stream, origin.authority).body == b"hello"
     text = {ssl.TLSVersion.TLSv1_2: "TLSv1.2", ssl.TLSVersion.TLSv1_3: "TLSv1.3"}
@@ -267,10 +292,17 @@ def test_tls_1_1_is_refused(gateway, origin):
         tls_inside(gateway, tunnel, origin.name, context=context)
 
 
-@pytest.mark.parametrize("offer, served, chosen", [
-    (("h2", "http/1.1"), ("http/1.1",), "http/1.1"), (("http/1.1",), ("h2", "http/1.1"), "http/1.1"),
-    (("h2", "http/1.1"), ("h2", "http/1.1"), "h2"), (("h2", "http/1.1"), (), None), ((), ("h2", "http/1.1"), None),
-    (("h2", "http/1.1", "acme/9"), ("acme/9",), "acme/9")])
+@pytest.mark.parametrize(
+    "offer, served, chosen",
+    [
+        (("h2", "http/1.1"), ("http/1.1",), "http/1.1"),
+        (("http/1.1",), ("h2", "http/1.1"), "http/1.1"),
+        (("h2", "http/1.1"), ("h2", "http/1.1"), "h2"),
+        (("h2", "http/1.1"), (), None),
+        ((), ("h2", "http/1.1"), None),
+        (("h2", "http/1.1", "acme/9"), ("acme/9",), "acme/9"),
+    ],
+)
 def test_alpn_is_what_the_origin_chose(gateway, scripted, offer, served, chosen):
     origin = scripted(lambda stream, visit: stream.read_to_end(), alpn=served)
     stream = tls_through(gateway, origin, alpn=offer)
@@ -292,8 +324,12 @@ def test_an_origin_that_knows_none_of_the_client_s_protocols(gateway, scripted):
 def test_sessions_are_resumed_on_both_sides(gateway, scripted, ca_world, version):
     name = unique_name("resumed")
     identity = ca_world.identity(name)
-    origin = scripted(answering(response(b"hello")), name=name, identity=identity,
-                      context=server_context(identity, alpn=("http/1.1",), maximum=version))
+    origin = scripted(
+        answering(response(b"hello")),
+        name=name,
+        identity=identity,
+        context=server_context(identity, alpn=("http/1.1",), maximum=version),
+    )
     context = client_context(gateway.ca_file, alpn=("http/1.1",), maximum=version)
     first = tls_through(gateway, origin, context=context)
     assert get(first, origin.authority).body == b"hello"
@@ -321,9 +357,22 @@ def test_a_session_of_one_name_is_no_session_of_another(gateway, scripted):
 def test_renegotiation_is_refused(gateway, origin):
     """By openssl s_client, because Python cannot: `R` asks for one, in TLS 1.2."""
     with ConnectForwarder(gateway, origin.authority) as forwarder:
-        process = subprocess.Popen(["openssl", "s_client", "-connect", f"127.0.0.1:{forwarder.port}", "-servername", origin.name,
-                                    "-tls1_2", "-CAfile", gateway.ca_file], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                   stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            [
+                "openssl",
+                "s_client",
+                "-connect",
+                f"127.0.0.1:{forwarder.port}",
+                "-servername",
+                origin.name,
+                "-tls1_2",
+                "-CAfile",
+                gateway.ca_file,
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
         try:
             output = b""
             while b"Verify return code" not in output:
@@ -336,7 +385,12 @@ def test_renegotiation_is_refused(gateway, origin):
         finally:
             process.kill()
     assert b"RENEGOTIATING" in rest
-    assert b"no renegotiation" in rest or b"handshake failure" in rest or b"unexpected message" in rest or b"closed" in rest, rest
+    assert (
+        b"no renegotiation" in rest
+        or b"handshake failure" in rest
+        or b"unexpected message" in rest
+        or b"closed" in rest
+    ), rest
 
 
 # How connections end
@@ -344,6 +398,7 @@ def test_renegotiation_is_refused(gateway, origin):
 
 def reading_origin(scripted):
     """Reads a head, answers, then notes how the client's direction ended."""
+
     def script(stream, visit):
         visit.requests.append(read_request(stream))
         stream.send(response(b"hello"))
@@ -366,7 +421,11 @@ def test_a_client_s_end_between_requests_reaches_the_origin(gateway, scripted, e
     visit = origin.visit()
     assert visit.done.wait(15)
     # The origin's connection may be ended more gently than the client's, never later.
-    expected = {"close_notify": {End.CLOSE_NOTIFY}, "fin": {End.FIN, End.CLOSE_NOTIFY}, "reset": {End.RESET, End.FIN, End.CLOSE_NOTIFY}}
+    expected = {
+        "close_notify": {End.CLOSE_NOTIFY},
+        "fin": {End.FIN, End.CLOSE_NOTIFY},
+        "reset": {End.RESET, End.FIN, End.CLOSE_NOTIFY},
+    }
     assert visit.stream.end in expected[ending]
     assert gateway.exchange(origin.name)["state"] == "complete"
 
@@ -409,13 +468,16 @@ def test_a_request_whose_client_half_closes_is_still_answered(gateway, scripted)
 
 def test_a_truncated_upload_is_never_completed(gateway, scripted):
     """The client's FIN without close_notify in the middle of its content."""
+
     def script(stream, visit):
         read_head(stream)
         visit.rest = stream.read_to_end()
 
     origin = scripted(script)
     stream = tls_through(gateway, origin)
-    stream.send(f"POST / HTTP/1.1\r\nHost: {origin.authority}\r\nTransfer-Encoding: chunked\r\n\r\n4\r\npart\r\n".encode())
+    stream.send(
+        f"POST / HTTP/1.1\r\nHost: {origin.authority}\r\nTransfer-Encoding: chunked\r\n\r\n4\r\npart\r\n".encode()
+    )
     eventually(lambda: origin.visits and b"part" in origin.visits[0].received)
     stream.fin()
     assert origin.visit().done.wait(15)
@@ -457,6 +519,7 @@ def test_bytes_that_are_neither_tls_nor_http_are_carried_and_logged(gateway, scr
 
 def test_a_server_that_speaks_first_is_heard(gateway, scripted):
     """SMTP's greeting comes before a word of the client."""
+
     def script(stream, visit):
         stream.send(b"220 mail.test ESMTP\r\n")
         assert stream.read_until(b"\r\n") == b"EHLO phone\r\n"

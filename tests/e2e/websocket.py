@@ -41,8 +41,9 @@ class WebSocketOrigin:
 
     async def _serve(self) -> None:
         self._stop = asyncio.Event()
-        async with websockets.serve(self._echo, "127.0.0.1", 0, ssl=self._context, subprotocols=["chat"],
-                                    close_timeout=2) as server:
+        async with websockets.serve(
+            self._echo, "127.0.0.1", 0, ssl=self._context, subprotocols=["chat"], close_timeout=2
+        ) as server:
             self.port = server.sockets[0].getsockname()[1]
             self._ready.set()
             await self._stop.wait()

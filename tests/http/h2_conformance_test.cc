@@ -36,6 +36,15 @@ struct Server {
   }
 };
 
+// Once it has failed it stays so, and nothing is said of what comes later.
+void check_is_over(Server& server) {
+  CHECK_FALSE(server.session.alive());
+  const auto events = server.recorder.events.size();
+  CHECK_FALSE(server.session.receive(probe()));
+  CHECK(server.recorder.events.size() == events);
+  CHECK(written(server.session).empty());
+}
+
 void check_connection_error(Server& server, const H2Case& one, const Status& status) {
   const auto frames = server.frames();
   const auto goaways = of_type(frames, FrameType::goaway);
@@ -46,12 +55,7 @@ void check_connection_error(Server& server, const H2Case& one, const Status& sta
   const bool flood = one.code == Code::enhance_your_calm;
   CHECK(status.error().kind == (flood ? Error::Kind::refused : Error::Kind::malformed));
   CHECK(status.error().what.starts_with("HTTP/2 connection error "));
-  CHECK_FALSE(server.session.alive());
-  // It stays so, and nothing is said of what comes later.
-  const auto events = server.recorder.events.size();
-  CHECK_FALSE(server.session.receive(probe()));
-  CHECK(server.recorder.events.size() == events);
-  CHECK(written(server.session).empty());
+  check_is_over(server);
 }
 
 void check_stream_answer(Server& server, const H2Case& one, const std::vector<Frame>& frames) {

@@ -71,7 +71,7 @@ TEST_CASE("RFC 9113 10.5: each flood ends with ENHANCE_YOUR_CALM", "[h2]") {
         CHECK(status.error().kind == Error::Kind::refused);
         CHECK(round <= 4100);
         const Bytes rest = written(session);
-        CHECK(rest.size() < 256 * 1024);
+        CHECK(rest.size() < std::size_t{256} * 1024);
         const auto frames = frames_in(rest);
         REQUIRE_FALSE(frames.empty());
         CHECK(frames.back().type == FrameType::goaway);
@@ -94,7 +94,7 @@ TEST_CASE("RFC 9113 10.5: a flood in one piece ends too, with bounded output", "
       }
       const Status status = session.receive(all);
       // 100 streams are open before any of our resets is written: that is an error of its own.
-      if (!status) CHECK(written(session).size() < 256 * 1024);
+      if (!status) CHECK(written(session).size() < std::size_t{256} * 1024);
       CHECK_FALSE(status);
       CHECK_FALSE(session.alive());
     }
@@ -114,7 +114,7 @@ TEST_CASE("RFC 9113 10.5: a peer that leaves answers unread is not served for ev
   }
   REQUIRE_FALSE(status);
   CHECK(status.error().kind == Error::Kind::refused);
-  CHECK(pings < 64 * 1024 / 17 + 1100);  // what `control` holds, and what nghttp2 does
+  CHECK(pings < std::size_t{64} * 1024 / 17 + 1100);  // what `control` holds, and what nghttp2 does
   // The GOAWAY comes after what is unread.
   CHECK(frames_of(session).back().type == FrameType::goaway);
 }

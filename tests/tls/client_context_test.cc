@@ -128,3 +128,27 @@ TEST_CASE("a stapled OCSP response counts when it says revoked", "[tls]") {
   // A revoked origin's session was not remembered.
   CHECK(refused_certificate(Visit(*fresh, origin, host("origin.test"))).find("revoked") != std::string::npos);
 }
+
+TEST_CASE("of a chain, a verified session keeps the origin's own certificate", "[tls]") {
+  const TestAuthority authority;
+  const auto intermediate = issue(&authority.root(), {"an intermediate", 24L * 3600, true}, p256_key());
+  const auto leaf = issue(&intermediate, {"origin.test"}, p256_key());
+  const auto context = ClientContext::create(authority.trust()).value();
+  const int version = both_versions();
+  Origin origin(leaf, {&intermediate});
+  origin.versions(version, version);
+  origin.staple(ocsp_response(intermediate, leaf.certificate.get(), OcspStatus::good));
+  Visit visit(*context, origin, host("origin.test"));
+  REQUIRE(visit.handshake.done());
+  SSL* ssl = visit.client.ssl();
+  CHECK(X509_cmp(SSL_get0_peer_certificate(ssl), leaf.certificate.get()) == 0);
+  CHECK(sk_X509_num(SSL_get_peer_cert_chain(ssl)) == 1);
+  CHECK(sk_X509_num(SSL_get0_verified_chain(ssl)) == 1);
+  const unsigned char* response = nullptr;
+  CHECK(SSL_get_tlsext_status_ocsp_resp(ssl, &response) <= 0);
+  // It was not slimmed away before it was of use: without the intermediate nothing verifies.
+  Origin incomplete(leaf);
+  incomplete.versions(version, version);
+  const auto fresh = ClientContext::create(authority.trust()).value();
+  CHECK_FALSE(refused_certificate(Visit(*fresh, incomplete, host("origin.test"))).empty());
+}
