@@ -125,7 +125,9 @@ Action declare_log(CLI::App& command) {
   command.add_option("--action", options->action, "allowed, blocked, redacted; intercepted, passthrough, failed")
       ->type_name("ACTION");
   command.add_option("--kind", options->kind, "exchange, connection, dns or hint")->type_name("KIND");
-  command.add_option("--limit", options->limit, "only the last so many")->type_name("N");
+  command.add_option("--limit", options->limit, "only the last so many")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);  // the conversion alone would take -1 for a very large number
 
   return [options](const CommonOptions& common, Console& console) {
     const auto filter = to_filter(*options, console.terminal, wall_now());

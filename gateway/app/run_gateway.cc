@@ -145,14 +145,14 @@ Status Gateway::start_workers(Listeners listeners) {
 
   const std::string run = IdSource().next(wall_now());
   const std::size_t count = config::worker_count(config_);
-  const std::size_t cap = std::max<std::size_t>(connection_cap(config_) / count, 1);
+  const std::size_t cap = connection_cap(config_);
   for (std::size_t i = 0; i < count; ++i) {
     auto writer = journal::Writer::open(
         {.dir = config_.state_dir / "journal", .run = run, .worker = static_cast<std::uint16_t>(i)});
     if (!writer) return fail(writer);
     sinks_.push_back(std::make_unique<JournalSink>(std::move(*writer)));
     auto worker = relay::Worker::create({*shared, i < listeners.proxy.size() ? std::move(listeners.proxy[i]) : Descriptor(),
-                                         *sinks_.back(), cap, own_ports});
+                                         *sinks_.back(), cap, connections_, own_ports});
     if (!worker) return fail(worker);
     workers_.push_back(std::move(*worker));
   }
@@ -267,10 +267,8 @@ std::string Gateway::metrics() const {
     append_metric(out, fmt::format("tollgate_{}_total", entry.name), entry.help, MetricType::counter,
                   static_cast<double>(sum));
   }
-  std::size_t open = 0;
   journal::Health journal;
   std::size_t failing = 0;
-  for (const auto& worker : workers_) open += worker->open_connections();
   for (const auto& sink : sinks_) {
     const journal::Health one = sink->health();
     journal.pending_bytes += one.pending_bytes;
@@ -285,7 +283,7 @@ std::string Gateway::metrics() const {
   const auto counter = [&out](std::string_view name, std::string_view help, auto value) {
     append_metric(out, name, help, MetricType::counter, static_cast<double>(value));
   };
-  gauge("tollgate_connections_open", "client connections now", open);
+  gauge("tollgate_connections_open", "client connections now", connections_->load());
   counter("tollgate_journal_records_total", "records written to the journal", journal.written_records);
   counter("tollgate_journal_lost_records_total", "records that could not be kept", journal.lost_records);
   gauge("tollgate_journal_pending_bytes", "records that wait in memory for the disk", journal.pending_bytes);

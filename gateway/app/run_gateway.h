@@ -4,6 +4,7 @@
 //   SIGTERM: listeners close ─▶ workers drain ─▶ journal synced ─▶ ingester takes the rest ─▶ lock released
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -61,6 +62,7 @@ class Gateway {
   StateDir state_;
   std::unique_ptr<net::Loop> loop_;  // signals and the admin side
   std::optional<SocketAddress> proxy_address_;
+  std::shared_ptr<std::atomic<std::size_t>> connections_ = std::make_shared<std::atomic<std::size_t>>(0);
   std::vector<std::unique_ptr<JournalSink>> sinks_;  // one a worker
   std::unique_ptr<store::Ingester> ingester_;
   std::vector<std::unique_ptr<relay::Worker>> workers_;

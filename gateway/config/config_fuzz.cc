@@ -18,6 +18,7 @@ void require(bool condition) {
 }
 }  // namespace
 
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer's name
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto config = config::parse(as_text({data, size}), "fuzz.toml", {});
   if (!config) {
@@ -35,6 +36,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   require(again && *again == *config);
 
   std::vector<std::string> sets;
+  sets.reserve(config::settings.size());
   for (const auto& setting : config::settings) {
     sets.push_back(std::string(setting.key) + "=" + config::toml_value(setting, *config));
   }

@@ -280,8 +280,10 @@ std::string toml_value(const Setting& setting, const Config& config) {
       return Form<T>::write(value);
     } else if constexpr (!std::is_same_v<T, typename Element<T>::Type>) {
       std::vector<std::string> elements;
-      for (const auto& element : value)
+      elements.reserve(value.size());
+      for (const auto& element : value) {
         elements.push_back(toml_string(Form<typename Element<T>::Type>::write(element)));
+      }
       return fmt::format("[{}]", fmt::join(elements, ", "));
     } else {
       return toml_string(Form<T>::write(value));

@@ -7,7 +7,15 @@ namespace {
 
 bool is_ascii(char c) { return static_cast<unsigned char>(c) < 0x80; }
 
-// The end of the string that begins at `at`, behind its last quotation mark; the end of the text when it is not closed.
+// Whether a quotation mark behind `before` begins a string. Elsewhere (`807ms"`) it is a mistake, in which the library
+// looks for the end of a value that it takes for a number.
+bool begins_string_after(std::string_view before) {
+  static constexpr std::string_view openers = " \t\r\n=[,{.";
+  return before.empty() || openers.find(before.back()) != std::string_view::npos;
+}
+
+// The end of the string that begins at `at`, behind its last quotation mark; the end of the line or text when it is not
+// closed.
 std::size_t string_end(std::string_view text, std::size_t at) {
   const char quote = text[at];
   const std::string_view three = quote == '"' ? R"(""")" : "'''";
@@ -17,7 +25,7 @@ std::size_t string_end(std::string_view text, std::size_t at) {
     if (text[at] == '\\' && quote == '"') {
       ++at;
     } else if (text[at] == '\n' && !multi_line) {
-      return text.size();  // an error, at which the library stops
+      return at;
     } else if (text.substr(at, closing.size()) == closing) {
       at += closing.size();
       // One or two quotation marks may stand right before the three that close: the last three are those.
@@ -32,10 +40,11 @@ std::size_t string_end(std::string_view text, std::size_t at) {
 
 std::optional<std::size_t> stray_character(std::string_view text) {
   static constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
-  std::size_t at = text.starts_with(byte_order_mark) ? byte_order_mark.size() : 0;
+  const std::size_t start = text.starts_with(byte_order_mark) ? byte_order_mark.size() : 0;
+  std::size_t at = start;
   while (at < text.size()) {
     if (!is_ascii(text[at])) return at;
-    if (text[at] == '"' || text[at] == '\'') {
+    if ((text[at] == '"' || text[at] == '\'') && begins_string_after(text.substr(start, at - start))) {
       at = string_end(text, at);
     } else if (text[at] == '#') {
       at = std::min(text.find('\n', at), text.size());

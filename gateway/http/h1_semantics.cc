@@ -19,8 +19,9 @@ template <class Head>
 std::optional<std::string_view> upgrades_to(const Head& head) {
   if (head.minor == 0 || head.fields.count("upgrade") != 1) return std::nullopt;
   if (!head.fields.list_contains("connection", "upgrade")) return std::nullopt;
-  const auto protocol = head.fields.find("upgrade");
-  return protocol->empty() ? std::nullopt : protocol;
+  std::string_view offered = *head.fields.find("upgrade");
+  const auto protocol = take_list_member(offered);
+  return take_list_member(offered) ? std::nullopt : protocol;
 }
 
 bool is_one_of(std::string_view name, std::initializer_list<std::string_view> names) {

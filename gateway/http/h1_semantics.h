@@ -17,8 +17,10 @@ bool keeps_alive(const ResponseHead& head);
 // Whether the client waits for a 100 before it sends content (RFC 9110 §10.1.1). Never in HTTP/1.0.
 bool expects_continue(const RequestHead& head);
 
-// The one protocol that the head asks to switch to or, in a 101, switches to (RFC 9110 §7.8): the value of Upgrade,
-// where it is a single line and Connection nominates it. A view into the head. HTTP/1.0 has no Upgrade.
+// The one protocol that the head asks to switch to or, in a 101, switches to (RFC 9110 §7.8): the value of Upgrade
+// where it is a single line with a single member, and Connection nominates it. Nothing where there is a choice: what
+// would be switched to could not be judged beforehand (`Upgrade: websocket, h2c`). A view into the head. HTTP/1.0 has
+// no Upgrade.
 std::optional<std::string_view> upgrade_protocol(const RequestHead& head);
 std::optional<std::string_view> upgrade_protocol(const ResponseHead& head);
 

@@ -189,12 +189,8 @@ void ClientConnection::start_relay(std::unique_ptr<Relay> relay) {
   enter(Phase::relaying, Millis(0));
   silence_.cancel();
   relay_ = std::move(relay);
-  client_.set_handler(*relay_);
-  client_.offer_again();
-  if (origin_) {
-    origin_->set_handler(*relay_);
-    origin_->offer_again();
-  }
+  client_.hand_over(*relay_);
+  if (origin_) origin_->hand_over(*relay_);
   if (draining_) relay_->drain();
 }
 
@@ -257,6 +253,9 @@ void ClientConnection::on_ended(Endpoint& from, EndKind how) {
     return;
   }
   if (&from == &client_) {
+    // Half-closed after a request in clear: the relay that comes next is told. Nothing of TLS begins like that.
+    const bool may_wait = how == EndKind::clean && !client_.inbox().empty() && !hello_;
+    if (may_wait && (phase_ == Phase::resolving || phase_ == Phase::opening || phase_ == Phase::dialling)) return;
     if (phase_ == Phase::client_handshake) environment_.counters.add(Counter::client_handshakes_failed);
     log_.decide(Treatment::failed, phase_ == Phase::client_handshake ? reason::client_tls : reason::client_closed);
     if (client_.wire_in() > 0) log_.error(fmt::format("the client left ({})", name(phase_)));
@@ -284,13 +283,12 @@ void ClientConnection::close(EndKind towards_client, EndKind towards_origin) {
   enter(Phase::closing, linger);
   silence_.cancel();
   dialer_.cancel();
-  client_.set_handler(*this);
+  client_.hand_over(*this);
   client_.resume();
-  client_.offer_again();
   if (relay_) environment_.loop.retire(std::move(relay_));
   forward_ = nullptr;
   if (origin_) {
-    origin_->set_handler(*this);
+    origin_->hand_over(*this);
     origin_->finish(towards_origin);
   }
   client_.finish(towards_client);
@@ -318,10 +316,15 @@ void ClientConnection::sweep(MonoTime now) {
   if (phase_ == Phase::gone) return;
   if (relay_) {
     const config::Config& config = *environment_.shared.config;
-    if (const auto why = relay_->overdue(now, {config.limits_idle, config.limits_head})) {
-      if (*why != "idle") environment_.counters.add(Counter::deadlines_missed);
-      if (*why != "idle") log_.error(*why);
+    if (const auto why = relay_->overdue(now, config.limits_head)) {
+      environment_.counters.add(Counter::deadlines_missed);
+      log_.error(*why);
       relay_->abort(*why);
+      close(EndKind::clean, EndKind::clean);
+      return;
+    }
+    if (now - log_.last_moved() > config.limits_idle) {
+      relay_->abort("nothing moved for as long as limits.idle allows");
       close(EndKind::clean, EndKind::clean);
       return;
     }

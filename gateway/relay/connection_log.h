@@ -55,6 +55,7 @@ class ConnectionLog {
 
   // Payload has moved; merged into bursts.
   void moved(ByteCount up, ByteCount down, MonoTime now);
+  MonoTime last_moved() const { return last_moved_; }  // or when it was opened
   // Writes a part if the last is ten minutes old and something moved since; call it now and then.
   void part_if_due(ByteCount up, ByteCount down, MonoTime now);
   // Writes the last part. `up` and `down` are bytes on the wire.

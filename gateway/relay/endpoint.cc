@@ -77,7 +77,14 @@ void Endpoint::on_finished() { handler_->on_finished(*this); }
 
 void Endpoint::tell_end(EndKind how) {
   if (std::exchange(ended_, true)) return;
+  end_kind_ = how;
   handler_->on_ended(*this, how);
+}
+
+void Endpoint::hand_over(EndpointHandler& handler) {
+  handler_ = &handler;
+  end_unheard_ = ended_;
+  offer_again();
 }
 
 void Endpoint::offer(ByteView bytes) {
@@ -161,8 +168,10 @@ void Endpoint::offer_again() {
 
 void Endpoint::on_turn_end() {
   if (tls_ && !finished_) encrypt();
-  if (!std::exchange(offer_wanted_, false) || paused_ || ended_) return;
+  if (!std::exchange(offer_wanted_, false) || paused_) return;
   if (!inbox_.empty()) inbox_.consume(handler_->on_plaintext(*this, inbox_.view()));
+  if (std::exchange(end_unheard_, false) && !dead_) handler_->on_ended(*this, end_kind_);
+  if (ended_) return;
   if (tls_ && tls_->handshake_done()) pump_tls({});
   if (paused_ || ended_) return;
   if (fin_seen_ && !tls_) {

@@ -54,7 +54,9 @@ class Endpoint final : public net::Retirable, private net::StreamHandler, privat
   Endpoint& operator=(const Endpoint&) = delete;
 
   void start();  // begins to read
-  void set_handler(EndpointHandler& handler) { handler_ = &handler; }
+  // Another handler from now on. It is offered, at the end of the turn, what the former did not take, and told of an end
+  // that has come already.
+  void hand_over(EndpointHandler& handler);
 
   // From here on the stream speaks TLS. `received` is what the peer sent of it already.
   void start_tls(std::unique_ptr<tls::Session> session, ByteView received);
@@ -77,6 +79,7 @@ class Endpoint final : public net::Retirable, private net::StreamHandler, privat
   bool finished() const { return finished_; }
   bool flushed() const { return stream_.finished(); }  // finish() is done
   bool ended() const { return ended_; }  // the peer's direction
+  EndKind end_kind() const { return end_kind_; }
   bool dead() const { return dead_; }    // reset by either side: nothing more happens
 
   ByteCount wire_in() const { return stream_.bytes_in(); }
@@ -109,6 +112,8 @@ class Endpoint final : public net::Retirable, private net::StreamHandler, privat
   bool offer_wanted_ = false;
   bool finished_ = false;
   bool ended_ = false;
+  EndKind end_kind_ = EndKind::clean;
+  bool end_unheard_ = false;  // by the present handler
   bool dead_ = false;
   bool fin_seen_ = false;  // plain TCP: told when everything before it was offered
   int error_ = 0;

@@ -27,11 +27,10 @@ H1Relay::H1Relay(RelayContext context, Endpoint& client, Endpoint& origin, std::
       client_(client),
       origin_(&origin),
       scheme_(std::move(scheme)),
-      authority_(std::move(authority)),
-      waiting_since_(mono_now()) {}
+      authority_(std::move(authority)) {}
 
 H1Relay::H1Relay(RelayContext context, Endpoint& client, OriginProvider& origins)
-    : context_(context), client_(client), origins_(&origins), scheme_("http"), waiting_since_(mono_now()) {}
+    : context_(context), client_(client), origins_(&origins), scheme_("http") {}
 
 std::size_t H1Relay::on_plaintext(Endpoint& from, ByteView bytes) {
   if (over_) return bytes.size();
@@ -63,15 +62,13 @@ std::size_t H1Relay::read_requests(ByteView bytes) {
     }
     taken += step->consumed;
     if (std::holds_alternative<http::H1NeedMore>(step->event)) {
-      if (request_ == RequestState::awaiting_head && !head_begun_) {
-        head_begun_ = true;
-        waiting_since_ = mono_now();
-      }
+      if (request_ == RequestState::awaiting_head && !head_begun_) head_begun_ = mono_now();
       break;
     }
     std::visit([this](auto& event) { on_event(event); }, step->event);
   }
   end_request_if_whole();
+  if (client_.ended() && !over_) after_client_end();
   return taken;
 }
 
@@ -83,7 +80,7 @@ void H1Relay::end_request_if_whole() {
 }
 
 void H1Relay::on_event(http::H1RequestHead& request) {
-  head_begun_ = false;
+  head_begun_.reset();
   head_ = std::move(request.head);
   request_framing_ = request.framing;
   keep_client_ = http::keeps_alive(head_) && !draining_;
@@ -101,12 +98,13 @@ void H1Relay::on_event(http::H1RequestHead& request) {
                                                                    : "ws";
   exchange_ = context_.exchanges.begin(whose(), version_text(head_.minor), head_, scheme, recorded_host(to, scheme_),
                                        head_.target);
+  // Absolute-form is for proxies: the origin gets what it would have got from a client that knows no proxy.
+  if (target->form == http::TargetForm::absolute) head_.target = http::target_for_origin(head_.method, *target);
   if (origins_ == nullptr) {
     forward_head();
     return;
   }
   retryable_ = !has_content(request_framing_) && is_idempotent(head_.method);
-  head_.target = http::target_for_origin(head_.method, *target);
   const bool reuse = origin_ != nullptr && authority_ == to && !origin_->ended() && !origin_->finished();
   if (reuse) {
     forward_head();
@@ -375,25 +373,35 @@ void H1Relay::client_ended(EndKind how) {
     over(EndKind::reset, EndKind::reset);
     return;
   }
-  if (!exchange_) {
-    if (!client_.inbox().empty()) context_.connection.error("the client left in the middle of a request head");
-    over(how, how);
-    return;
-  }
-  if (origin_ == nullptr) {
-    record(Outcome::interrupted, "the client left before the origin was reached");
-    over(how, EndKind::reset);
-    return;
-  }
-  if (origin_->ended()) {
+  after_client_end();
+}
+
+// The client has ended its side cleanly. What it had sent by then is still read and answered, request by request.
+void H1Relay::after_client_end() {
+  const EndKind how = client_.end_kind();
+  if (response_ == ResponseState::upgraded && origin_->ended()) {
     record(Outcome::complete, "");
     over(how, how);
     return;
   }
-  // Half-closed, and so is the origin's side then: it decides, as it would without us, whether to answer all the same.
-  // What is missing of a request stays missing, its framing says so.
-  keep_client_ = false;
-  origin_->finish(how);
+  switch (request_) {
+    case RequestState::dialling: return;
+    case RequestState::awaiting_head:
+      if (head_begun_) context_.connection.error("the client left in the middle of a request head");
+      over(how, how);
+      return;
+    case RequestState::content:
+      // What is missing of the request stays missing: its framing says so.
+      keep_client_ = false;
+      origin_->finish(how);
+      return;
+    case RequestState::sent:
+      // The origin decides, as it would without us, whether a client that half-closed is still answered.
+      if (!client_.inbox().empty()) return;
+      keep_client_ = false;
+      origin_->finish(how);
+      return;
+  }
 }
 
 void H1Relay::origin_ended(EndKind how) {
@@ -494,7 +502,6 @@ void H1Relay::exchange_over() {
   context_.exchanges.end(std::move(exchange_), Outcome::complete, "");
   request_ = RequestState::awaiting_head;
   response_ = ResponseState::none;
-  waiting_since_ = mono_now();
   if (!keep_client_ || draining_) {
     over(EndKind::clean, EndKind::clean);
     return;
@@ -503,7 +510,11 @@ void H1Relay::exchange_over() {
     origin_->finish(EndKind::clean);
     origin_ = nullptr;
   }
-  if (!client_.inbox().empty()) client_.offer_again();
+  if (!client_.inbox().empty()) {
+    client_.offer_again();
+  } else if (client_.ended()) {
+    over(EndKind::clean, EndKind::clean);
+  }
 }
 
 void H1Relay::over(EndKind towards_client, EndKind towards_origin) {
@@ -530,12 +541,9 @@ void H1Relay::abort(std::string_view why) {
   over_ = true;
 }
 
-std::optional<std::string_view> H1Relay::overdue(MonoTime now, const RelayLimits& limits) const {
-  if (request_ != RequestState::awaiting_head) return std::nullopt;
-  const auto waited = now - waiting_since_;
-  if (head_begun_ && waited > limits.head) return "the client did not finish a request head in time";
-  if (!head_begun_ && waited > limits.idle) return "idle";
-  return std::nullopt;
+std::optional<std::string_view> H1Relay::overdue(MonoTime now, Millis head) const {
+  if (!head_begun_ || now - *head_begun_ <= head) return std::nullopt;
+  return "the client did not finish a request head in time";
 }
 
 }  // namespace tollgate::relay

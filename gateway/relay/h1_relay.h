@@ -46,7 +46,7 @@ class H1Relay final : public Relay {
   void on_drained(Endpoint& to) override;
   void drain() override;
   void abort(std::string_view why) override;
-  std::optional<std::string_view> overdue(MonoTime now, const RelayLimits& limits) const override;
+  std::optional<std::string_view> overdue(MonoTime now, Millis head) const override;
 
  private:
   enum class RequestState : std::uint8_t { awaiting_head, dialling, content, sent };
@@ -77,6 +77,7 @@ class H1Relay final : public Relay {
 
   void upgraded_bytes(bool up, ByteView bytes);
   void client_ended(EndKind how);
+  void after_client_end();
   void origin_ended(EndKind how);
   void origin_lost(EndKind how, Outcome outcome, std::string_view what);
   bool retry();
@@ -115,8 +116,7 @@ class H1Relay final : public Relay {
 
   bool draining_ = false;
   bool over_ = false;
-  MonoTime waiting_since_;  // awaiting_head: since the last exchange, or since the first byte of a head
-  bool head_begun_ = false;
+  std::optional<MonoTime> head_begun_;  // the first byte of a request head that is not whole yet
 };
 
 }  // namespace tollgate::relay

@@ -89,8 +89,7 @@ H2Relay::H2Relay(RelayContext context, Endpoint& client, Endpoint& origin, std::
       client_side_(std::make_unique<Side>(*this, true)),
       origin_side_(std::make_unique<Side>(*this, false)),
       to_client_(http::H2Session::Role::server, *client_side_, http::H2Limits{}),
-      to_origin_(http::H2Session::Role::client, *origin_side_, http::H2Limits{}),
-      idle_since_(mono_now()) {
+      to_origin_(http::H2Session::Role::client, *origin_side_, http::H2Limits{}) {
   pump();
 }
 
@@ -213,7 +212,6 @@ void H2Relay::drop_if_closed(Pair& pair) {
   context_.exchanges.end(std::move(pair.exchange), Outcome::complete, "");
   by_origin_.erase(pair.origin);
   by_client_.erase(pair.client);
-  if (by_client_.empty()) idle_since_ = mono_now();
 }
 
 void H2Relay::record(Pair& pair, Outcome outcome, std::string_view error) {
@@ -303,11 +301,6 @@ void H2Relay::drain() {
 void H2Relay::abort(std::string_view why) {
   record_all(Outcome::interrupted, why);
   over_ = true;
-}
-
-std::optional<std::string_view> H2Relay::overdue(MonoTime now, const RelayLimits& limits) const {
-  if (by_client_.empty() && now - idle_since_ > limits.idle) return "idle";
-  return std::nullopt;
 }
 
 }  // namespace tollgate::relay

@@ -24,7 +24,6 @@ class H2Relay final : public Relay, private net::TurnWork {
   void on_drained(Endpoint& to) override;
   void drain() override;
   void abort(std::string_view why) override;
-  std::optional<std::string_view> overdue(MonoTime now, const RelayLimits& limits) const override;
 
  private:
   // One exchange: a stream on each side.
@@ -76,7 +75,6 @@ class H2Relay final : public Relay, private net::TurnWork {
 
   bool over_ = false;
   bool draining_ = false;
-  MonoTime idle_since_;
 };
 
 }  // namespace tollgate::relay

@@ -30,20 +30,15 @@ struct RelayContext {
   RelayHost& host;
 };
 
-// How long a peer may be silent in the middle of something that it began.
-struct RelayLimits {
-  Millis idle;  // between two exchanges
-  Millis head;  // from the first byte of a request head to its last
-};
-
 class Relay : public EndpointHandler, public net::Retirable {
  public:
   // Finish what is under way, begin nothing new, then call on_relay_over().
   virtual void drain() = 0;
   // Ends everything now and records it as interrupted; on_relay_over() is not called.
   virtual void abort(std::string_view why) = 0;
-  // Why the connection has waited too long, if it has.
-  virtual std::optional<std::string_view> overdue(MonoTime now, const RelayLimits& limits) const = 0;
+  // Why the connection has waited too long for something that was begun, if it has. `head` is what a request head may
+  // take from its first byte to its last.
+  virtual std::optional<std::string_view> overdue(MonoTime /*now*/, Millis /*head*/) const { return std::nullopt; }
 
   void on_handshake(Endpoint&, Result<tls::Progress>) override {}  // done before there is a relay
 };

@@ -31,7 +31,4 @@ void Tunnel::drain() {}
 
 void Tunnel::abort(std::string_view why) { context_.connection.error(why); }
 
-// TCP keep-alive finds peers that are gone; those that are silent may be right (a push channel is, for half an hour).
-std::optional<std::string_view> Tunnel::overdue(MonoTime, const RelayLimits&) const { return std::nullopt; }
-
 }  // namespace tollgate::relay

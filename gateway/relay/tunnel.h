@@ -14,7 +14,6 @@ class Tunnel final : public Relay {
   void on_drained(Endpoint& to) override;
   void drain() override;
   void abort(std::string_view why) override;
-  std::optional<std::string_view> overdue(MonoTime now, const RelayLimits& limits) const override;
 
  private:
   RelayContext context_;

@@ -23,6 +23,7 @@ Result<std::unique_ptr<Worker>> Worker::create(WorkerOptions options) {
 
 Worker::Worker(WorkerOptions options, std::unique_ptr<net::Loop> loop, std::unique_ptr<net::Resolver> resolver)
     : connection_cap_(options.connection_cap),
+      all_connections_(std::move(options.connections)),
       loop_(std::move(loop)),
       resolver_(std::move(resolver)),
       guard_(&net::interface_addresses),
@@ -46,7 +47,8 @@ Worker::~Worker() = default;
 void Worker::run() { loop_->run(); }
 
 void Worker::accept(Descriptor socket, const SocketAddress& peer) {
-  if (connections_.size() >= connection_cap_ && !make_room()) {
+  if (all_connections_->fetch_add(1, std::memory_order_relaxed) >= connection_cap_ && !make_room()) {
+    all_connections_->fetch_sub(1, std::memory_order_relaxed);
     counters_.add(Counter::connections_turned_away);
     net::reset_and_close(std::move(socket));
     return;
@@ -54,10 +56,9 @@ void Worker::accept(Descriptor socket, const SocketAddress& peer) {
   const std::uint64_t serial = next_serial_++;
   connections_.emplace(serial,
                        std::make_unique<ClientConnection>(environment_, *this, serial, std::move(socket), peer));
-  open_.store(connections_.size(), std::memory_order_relaxed);
 }
 
-// A crowd of half-open connections does not keep others out: the oldest of them gives way.
+// A crowd of half-open connections does not keep others out: the oldest of this worker's gives way.
 bool Worker::make_room() {
   ClientConnection* oldest = nullptr;
   for (const auto& [serial, connection] : connections_) {
@@ -65,7 +66,7 @@ bool Worker::make_room() {
   }
   if (oldest == nullptr) return false;
   oldest->evict();
-  return connections_.size() < connection_cap_;
+  return true;
 }
 
 void Worker::on_connection_gone(ClientConnection& connection) {
@@ -73,7 +74,7 @@ void Worker::on_connection_gone(ClientConnection& connection) {
   if (found == connections_.end()) return;
   loop_->retire(std::move(found->second));
   connections_.erase(found);
-  open_.store(connections_.size(), std::memory_order_relaxed);
+  all_connections_->fetch_sub(1, std::memory_order_relaxed);
   stop_if_empty();
 }
 

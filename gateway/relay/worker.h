@@ -18,7 +18,8 @@ struct WorkerOptions {
   Shared shared;
   Descriptor listener;  // of the proxy port; none: the worker only has a loop
   record::RecordSink& sink;  // this worker's alone; outlives it
-  std::size_t connection_cap;  // of this worker
+  std::size_t connection_cap;  // of all workers together
+  std::shared_ptr<std::atomic<std::size_t>> connections;  // and how many there are
   std::vector<std::uint16_t> own_ports;
 };
 
@@ -37,7 +38,6 @@ class Worker final : public ConnectionOwner {
   // Takes no more connections, lets those there are finish for `limit`, then ends them, and run() returns.
   void drain(Millis limit);
   const Counters& counters() const { return counters_; }
-  std::size_t open_connections() const { return open_.load(std::memory_order_relaxed); }
 
  private:
   Worker(WorkerOptions options, std::unique_ptr<net::Loop> loop, std::unique_ptr<net::Resolver> resolver);
@@ -51,6 +51,7 @@ class Worker final : public ConnectionOwner {
   void on_connection_gone(ClientConnection& connection) override;
 
   const std::size_t connection_cap_;
+  const std::shared_ptr<std::atomic<std::size_t>> all_connections_;
   std::unique_ptr<net::Loop> loop_;
   std::unique_ptr<net::Resolver> resolver_;
   IdSource ids_;
@@ -60,7 +61,6 @@ class Worker final : public ConnectionOwner {
   Environment environment_;
   std::uint64_t next_serial_ = 1;
   std::unordered_map<std::uint64_t, std::unique_ptr<ClientConnection>> connections_;
-  std::atomic<std::size_t> open_{0};
   std::optional<MonoTime> drain_until_;
   std::optional<net::Listener> listener_;
   net::Timer sweep_timer_;

@@ -75,6 +75,7 @@ struct Resumption {
   ResumptionCache* cache;
   WallClock clock;
   std::string key;
+  WallTime usable_until;    // of the session that is offered
   WallTime verified_until;  // of the session that is offered, and once settled, of this one
   bool settled = false;     // the handshake has got to where either it verified or it resumed
 };
@@ -119,7 +120,11 @@ void remember(SSL* ssl, const SSL_SESSION* session) {
   const auto hint = Seconds(SSL_SESSION_get_ticket_lifetime_hint(session));
   if (hint == Seconds(0) && SSL_SESSION_get_protocol_version(session) == TLS1_3_VERSION) return;
   const Seconds lifetime = hint > Seconds(0) ? hint : Seconds(SSL_SESSION_get_timeout(session));
-  const WallTime usable_until = std::min(now + lifetime, resumption->verified_until);
+  WallTime usable_until = std::min(now + lifetime, resumption->verified_until);
+  // A TLS 1.2 session that comes back is as old as it was, whether or not its ticket was renewed.
+  if (SSL_session_reused(ssl) == 1 && SSL_version(ssl) == TLS1_2_VERSION) {
+    usable_until = std::min(usable_until, resumption->usable_until);
+  }
   // A copy: OpenSSL may yet change the connection's own, and that without a lock.
   SessionHandle copy(SSL_SESSION_dup(session));
   if (!copy || usable_until <= now) return;
@@ -152,9 +157,10 @@ std::string resumption_key(const Host& host, std::uint16_t port, const Bytes& al
 
 bool offer_earlier_session(SSL* ssl, ResumptionCache& cache, WallClock clock, std::string key) {
   auto earlier = cache.take(key, clock());
-  auto resumption = std::make_unique<Resumption>(Resumption{&cache, clock, std::move(key), {}});
+  auto resumption = std::make_unique<Resumption>(Resumption{&cache, clock, std::move(key), {}, {}});
   if (earlier) {
     if (SSL_set_session(ssl, earlier->session.get()) != 1) return false;
+    resumption->usable_until = earlier->usable_until;
     resumption->verified_until = earlier->verified_until;
   }
   return Attachment<Resumption>::attach(ssl, std::move(resumption));

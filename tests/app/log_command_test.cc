@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 
+#include "gateway/base/clock.h"
+#include "gateway/base/id.h"
 #include "gateway/journal/writer.h"
 #include "gateway/store/store.h"
 #include "tests/app/program.h"

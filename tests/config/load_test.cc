@@ -138,6 +138,8 @@ TEST_CASE("outside of strings and comments there is ASCII only", "[config]") {
   CHECK(refused("workers = 1\nst\u00e4te\u0139.dir = \"x\"\n") ==
         "tollgate.toml:2:3: only ASCII is allowed outside of strings and comments");
   CHECK(refused("workers\u00a0= 1\n").starts_with("tollgate.toml:1:8: "));
+  CHECK(refused("workers = 8m\"\u0139\"\n").starts_with("tollgate.toml:1:14: "));
+  CHECK(refused("state.dir = \"open\n\u0139\n").starts_with("tollgate.toml:2:1: "));
   CHECK(accepted("\ufeffstate.dir = \"st\u00e4te\" # \u0139\n").state_dir == "st\u00e4te");
   CHECK(accepted("state.dir = 'st\u00e4te\\' # \u0139\n").state_dir == "st\u00e4te\\");
   CHECK(accepted("state.dir = \"\"\"\u0139\\\"\"\"\"\"\" # \u0139\n").state_dir == "\u0139\"\"\"");

@@ -97,7 +97,7 @@ def open_wire(gateway, h2_server):
         stream = tls_through(gateway, h2_server, alpn=("h2", "http/1.1"))
         opened.append(stream)
         assert stream.alpn == "h2"
-        return H2Wire(stream, h2_server.authority, **options)
+        return H2Wire(stream, h2_server, **options)
 
     yield open_one
     for stream in opened:

@@ -42,7 +42,6 @@ class H2Stream:
         self.interim: list[Fields] = []
         self.trailers: Fields | None = None
         self.reset_code: int | None = None
-        self.data_frames = 0
         self._events: queue.Queue = queue.Queue()
 
     def get(self, name: str) -> str | None:
@@ -78,18 +77,19 @@ class H2Stream:
 
     def read(self, *, acknowledge: bool = True) -> bytes:
         """The next DATA frame's content, or b"" at END_STREAM. Without `acknowledge` the peer's window stays used."""
-        event = self._next()
-        if isinstance(event, h2.events.TrailersReceived):
-            self.trailers = event.headers
+        while True:
             event = self._next()
-        if isinstance(event, h2.events.StreamEnded):
-            self._events.put(event)
-            return b""
-        assert isinstance(event, h2.events.DataReceived), event
-        self.data_frames += 1
-        if acknowledge:
-            self.acknowledge(event.flow_controlled_length)
-        return event.data or self.read(acknowledge=acknowledge)
+            if isinstance(event, h2.events.TrailersReceived):
+                self.trailers = event.headers
+            elif isinstance(event, h2.events.StreamEnded):
+                self._events.put(event)  # for everyone who asks again
+                return b""
+            else:
+                assert isinstance(event, h2.events.DataReceived), event
+                if acknowledge:
+                    self.acknowledge(event.flow_controlled_length)
+                if event.data:
+                    return event.data
 
     def acknowledge(self, count: int) -> None:
         if count:

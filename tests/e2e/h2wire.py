@@ -92,15 +92,9 @@ class H2Wire:
     """A client connection. Answers SETTINGS with an ACK (unless `quiet`) and nothing else by itself."""
 
     def __init__(
-        self,
-        stream: TlsStream,
-        authority: str,
-        *,
-        preface: bytes = PREFACE,
-        first: bytes | None = None,
-        quiet: bool = False,
+        self, stream: TlsStream, origin, *, preface: bytes = PREFACE, first: bytes | None = None, quiet: bool = False
     ):
-        self.stream, self.authority = stream, authority
+        self.stream, self.origin, self.authority = stream, origin, origin.authority
         self.encoder, self.decoder = hpack.Encoder(), hpack.Decoder()
         self.decoder.max_header_list_size = 1 << 20
         self.server_settings: dict[int, int] = {}

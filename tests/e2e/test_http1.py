@@ -66,6 +66,19 @@ def test_pipelined_requests_with_content_keep_their_borders(gateway, scripted):
     assert [record["request_bytes"] for record in records] == [5, 6, 0]
 
 
+@pytest.mark.parametrize("way", ["tls", "absolute"])
+def test_pipelined_requests_are_all_answered_after_the_client_has_half_closed(gateway, scripted, way):
+    """It has said all that it will ask; it still listens (RFC 9112 §9.6)."""
+    origin = scripted(answering(lambda request: response(request.body)), tls=way == "tls")
+    stream = tls_through(gateway, origin) if way == "tls" else Stream(dial(gateway))
+    target = f"{origin.url}/" if way == "absolute" else "/"
+    head = f"POST {target} HTTP/1.1\r\nHost: {origin.authority}\r\n".encode()
+    stream.send(head + b"Content-Length: 3\r\n\r\none" + head + b"Transfer-Encoding: chunked\r\n\r\n" + chunked(b"two"))
+    stream.half_close()
+    assert [read_response(stream).body for _ in range(2)] == [b"one", b"two"]
+    assert stream.read_to_end() == b""
+
+
 def test_a_request_cut_anywhere_is_one_request(gateway, origin):
     stream = tls_through(gateway, origin)
     for byte in f"GET /slow HTTP/1.1\r\nHost: {origin.authority}\r\n\r\n".encode():

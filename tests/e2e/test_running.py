@@ -359,10 +359,9 @@ def test_a_full_disk_stops_the_log_and_not_the_phone(small_disk, ca_world, scrip
         assert get(stream, origin.authority, "/before").body == b"served"
         gateway.wait_for(origin.name, kind="exchange", path="/before")
         filler = small_disk / "filler"
-        with filler.open("wb") as file, contextlib.suppress(OSError):
+        with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
             while True:
                 file.write(b"x" * 4096)
-                file.flush()
         for number in range(200):
             assert get(stream, origin.authority, f"/full/{number}").body == b"served"
         deadline = time.monotonic() + DEADLINE_S

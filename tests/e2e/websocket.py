@@ -42,7 +42,7 @@ class WebSocketOrigin:
     async def _serve(self) -> None:
         self._stop = asyncio.Event()
         async with websockets.serve(
-            self._echo, "127.0.0.1", 0, ssl=self._context, subprotocols=["chat"], close_timeout=2
+            self._echo, "127.0.0.1", 0, ssl=self._context, subprotocols=["chat"], compression=None, close_timeout=2
         ) as server:
             self.port = server.sockets[0].getsockname()[1]
             self._ready.set()

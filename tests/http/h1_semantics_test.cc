@@ -57,6 +57,8 @@ TEST_CASE("an upgrade is one protocol that Connection nominates", "[http][h1]") 
   CHECK_FALSE(upgrade_protocol(request({{"Connection", "Upgrade"}, {"Upgrade", ""}})));
   CHECK_FALSE(upgrade_protocol(request({{"Connection", "Upgrade"}, {"Upgrade", "websocket"}}, 0)));
   CHECK_FALSE(upgrade_protocol(request({{"Connection", "Upgrade"}, {"Upgrade", "websocket"}, {"Upgrade", "h2c"}})));
+  CHECK_FALSE(upgrade_protocol(request({{"Connection", "Upgrade"}, {"Upgrade", "websocket, h2c"}})));
+  CHECK(upgrade_protocol(request({{"Connection", "Upgrade"}, {"Upgrade", " , websocket"}})) == "websocket");
   ResponseHead response;
   response.fields = fields_of({{"Connection", "upgrade"}, {"Upgrade", "websocket"}});
   CHECK(upgrade_protocol(response) == "websocket");
