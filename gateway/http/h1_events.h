@@ -28,10 +28,10 @@ using Framing = std::variant<NoContent, ContentLength, Chunked, UntilClose>;
 
 // Octets count CR LF. What goes past a limit is too_large, at the same octet however the bytes are cut.
 struct H1Limits {
-  std::size_t head = 64 * 1024;       // start line and field lines
-  std::size_t trailers = 16 * 1024;   // and trailer sections
-  std::size_t chunk_line = 4 * 1024;  // a chunk-size line with its extensions
-  std::size_t fields = 256;           // field lines in one section
+  std::size_t head = 64 * kibibyte;       // start line and field lines
+  std::size_t trailers = 16 * kibibyte;   // and trailer sections
+  std::size_t chunk_line = 4 * kibibyte;  // a chunk-size line with its extensions
+  std::size_t fields = 256;               // field lines in one section
 };
 
 // A message is Head Data… End; Heads of 1xx responses come before it.

@@ -78,7 +78,7 @@ void bind_field(Statement& statement, int parameter, const Message& message, con
     case FieldDescriptor::CPPTYPE_BOOL:
       return statement.bind(parameter, std::int64_t{reflection.GetBool(message, &field)});
     case FieldDescriptor::CPPTYPE_DOUBLE: return statement.bind(parameter, reflection.GetDouble(message, &field));
-    default: assert(!"a field type that the store has no column type for yet");
+    default: assert(false && "a field type that the store has no column type for yet");
   }
 }
 
@@ -109,7 +109,7 @@ Status read_field(const Statement& statement, int column, Message& message, cons
       break;
     case FieldDescriptor::CPPTYPE_BOOL: reflection.SetBool(&message, &field, statement.integer(column) != 0); break;
     case FieldDescriptor::CPPTYPE_DOUBLE: reflection.SetDouble(&message, &field, statement.real(column)); break;
-    default: assert(!"a field type that the store has no column type for yet");
+    default: assert(false && "a field type that the store has no column type for yet");
   }
   return {};
 }

@@ -83,7 +83,7 @@ Result<bool> LogView::fill() {
   }();
   if (!positions) return fail(positions);
   JournalFolder folder(journal_);
-  const auto read = read_tails(*positions, folder, *rows);
+  auto read = read_tails(*positions, folder, *rows);
   if (!read || !*read) return read;
   if (auto closed = close_finished_runs(*positions, folder, *rows); !closed) return fail(closed);
   if (auto noted = note_extent(); !noted) return fail(noted);
@@ -99,7 +99,7 @@ Result<bool> LogView::read_tails(Positions& positions, JournalFolder& folder, Ro
   if (!segments) return fail(segments);
   for (const auto& segment : **segments) {
     if (positions.of(segment.name.text()).ended) continue;
-    const auto read = read_tail(segment, positions, rows);
+    auto read = read_tail(segment, positions, rows);
     if (!read || !*read) return read;
   }
   return true;

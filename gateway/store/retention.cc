@@ -157,12 +157,12 @@ Result<RetentionStep> retain_by_size(Ingestion& ingestion, ByteCount bound) {
 Result<RetentionStep> retain(Ingestion& ingestion, const RetentionLimits& limits, WallTime now) {
   RetentionStep step;
   if (limits.age > Millis(0)) {
-    const auto aged = retain_by_age(ingestion, now - limits.age);
+    auto aged = retain_by_age(ingestion, now - limits.age);
     if (!aged) return aged;
     step = *aged;
   }
   if (limits.size > 0) {
-    const auto sized = retain_by_size(ingestion, limits.size);
+    auto sized = retain_by_size(ingestion, limits.size);
     if (!sized) return sized;
     step.expired += sized->expired;
     step.more = step.more || sized->more;

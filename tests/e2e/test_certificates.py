@@ -183,6 +183,7 @@ def test_a_bad_certificate_ends_the_connection_where_that_is_chosen(refusing, ki
     tunnel = connect(refusing, origin.authority)
     with pytest.raises((ssl.SSLError, OSError)):
         tls_inside(refusing, tunnel, server_name(kind), context=undemanding_client())
+    tunnel.sock.close()
     connection = connection_to(refusing, origin)
     assert (connection["treatment"], connection["reason"]) == ("failed", "upstream_certificate")
     assert kind.sentence in connection["error"], connection["error"]

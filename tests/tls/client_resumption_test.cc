@@ -99,7 +99,7 @@ TEST_CASE("a verification is leaned on for a day, however often it was resumed",
 }
 
 TEST_CASE("a session does not outlive its origin's certificate", "[tls]") {
-  const Acquaintance origin(both_versions(), 2 * 3600);
+  const Acquaintance origin(both_versions(), 2L * 3600);
   CHECK_FALSE(origin.meet());
   Acquaintance::pass(hour);
   CHECK(origin.meet());
@@ -139,6 +139,7 @@ TEST_CASE("threads share a context", "[tls]") {
   std::atomic<int> resumed = 0;
   std::atomic<int> done = 0;
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&] {
       for (int visit = 0; visit < 20; ++visit) {
