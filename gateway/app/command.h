@@ -13,7 +13,7 @@
 #include "gateway/base/units.h"
 #include "gateway/config/config.h"
 
-namespace CLI {
+namespace CLI {  // NOLINT(readability-identifier-naming): the library's name
 class App;
 }
 

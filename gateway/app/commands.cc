@@ -91,8 +91,8 @@ Exit run_program(const std::vector<std::string>& arguments, Console& console) {
   } catch (const CLI::CallForVersion& asked) {
     console.out << asked.what() << '\n';
     return Exit::done;
-  } catch (const CLI::Success&) {  // --help
-    console.out << deepest(&program)->help();
+  } catch (const CLI::Success&) {   // --help
+    console.out << program.help();  // of the command that was named
     return Exit::done;
   } catch (const CLI::ParseError& error) {
     return bad_usage(program, error.what(), console);

@@ -73,7 +73,7 @@ Finding look_at_listener(std::string_view key, const config::Listen& listen, boo
                  "was the running gateway started with other settings? Compare its ready line");
   }
   const auto free = net::check_free(*listen);
-  if (!free) return wrong(free.error().what, fmt::format("end what uses it, or choose another {}", key));
+  if (!free) return wrong(fmt::format("{}: {}", key, free.error().what), "");
   return fine(fmt::format("{} {} is free", key, listen->text()));
 }
 

@@ -17,6 +17,7 @@ namespace tollgate::app {
 namespace {
 
 constexpr std::size_t shown_on_a_terminal = 100;
+constexpr std::size_t largest_limit = 1'000'000'000;
 constexpr Millis between_polls{200};
 
 struct LogOptions {
@@ -127,7 +128,7 @@ Action declare_log(CLI::App& command) {
   command.add_option("--kind", options->kind, "exchange, connection, dns or hint")->type_name("KIND");
   command.add_option("--limit", options->limit, "only the last so many")
       ->type_name("N")
-      ->check(CLI::NonNegativeNumber);  // the conversion alone would take -1 for a very large number
+      ->check(CLI::Range(std::size_t{0}, largest_limit));  // the conversion alone would take -1 for a large number
 
   return [options](const CommonOptions& common, Console& console) {
     const auto filter = to_filter(*options, console.terminal, wall_now());

@@ -35,6 +35,8 @@ H1Relay::H1Relay(RelayContext context, Endpoint& client, OriginProvider& origins
 std::size_t H1Relay::on_plaintext(Endpoint& from, ByteView bytes) {
   if (over_) return bytes.size();
   const bool up = &from == &client_;
+  // A forward proxy's former origin may still speak in the turn in which it was let go of.
+  if (!up && &from != origin_) return bytes.size();
   if (response_ == ResponseState::upgraded) {
     upgraded_bytes(up, bytes);
     context_.connection.moved(up ? bytes.size() : 0, up ? 0 : bytes.size(), mono_now());

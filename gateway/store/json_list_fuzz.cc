@@ -24,6 +24,7 @@ void check(std::string_view text, google::protobuf::Message& first, google::prot
 
 }  // namespace
 
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer's name
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text = as_text({data, size});
   proto::Exchange exchanges[4];

@@ -66,6 +66,7 @@ TEST_CASE("every command has help, on stdout, exit 0", "[app]") {
     CHECK(run({"--help"}).out.find(command.summary) != std::string::npos);
     const Ran ran = run({std::string(command.name), "--help"});
     CHECK(ran.exit == Exit::done);
+    CHECK(ran.out.find("Usage: tollgate " + std::string(command.name)) != std::string::npos);
     CHECK(ran.out.find("--set") != std::string::npos);
     CHECK(ran.err.empty());
   }
@@ -80,7 +81,7 @@ TEST_CASE("the version is the one that CMakeLists.txt builds", "[app]") {
   CHECK(run({"--version"}).out == run({"version"}).out);
 }
 
-TEST_CASE("--set keeps TOML lists whole, takes one value an occurrence, and leaves the next option alone", "[app]") {
+TEST_CASE("a --set keeps TOML lists whole, takes one value an occurrence, and leaves the next option alone", "[app]") {
   const auto resolve = [](const std::vector<std::string>& arguments) {
     const Ran ran = run(arguments);
     REQUIRE(ran.exit == Exit::done);

@@ -119,7 +119,7 @@ TEST_CASE("a terminal shows the last hundred, unless it is told otherwise; a pip
   CHECK(lines(run({"log", "--set", folder.set_state()}).out) == 106);
 }
 
-TEST_CASE("--follow goes on with what is recorded, each record once, until its reader is gone", "[app]") {
+TEST_CASE("log --follow goes on with what is recorded, each record once, until its reader is gone", "[app]") {
   const TemporaryFolder folder;
   Journal journal(folder.state());
   journal.add("before.test");
@@ -137,7 +137,7 @@ TEST_CASE("--follow goes on with what is recorded, each record once, until its r
   CHECK(ran.out.find("before.test") < ran.out.find("during.test"));
 }
 
-TEST_CASE("--follow without a log is told so", "[app]") {
+TEST_CASE("log --follow without a log is told so", "[app]") {
   const TemporaryFolder folder;
   const Ran ran = run({"log", "--follow", "--set", folder.set_state()});
   CHECK(ran.exit == Exit::no);

@@ -32,6 +32,14 @@ double percentile(std::vector<std::uint32_t>& values, double share) {
   return static_cast<double>(*at) / 1000.0;
 }
 
+// A thousand connections at once would measure the peers' listen queues.
+constexpr std::size_t opening_at_once = 64;
+constexpr Millis opening_interval{5};
+
+bool all_answered(const LoadResult& result, const LoadOptions& options) {
+  return result.responses + result.errors >= options.connections;
+}
+
 int run(const LoadOptions& options) {
   rlimit files{};
   getrlimit(RLIMIT_NOFILE, &files);
@@ -43,18 +51,30 @@ int run(const LoadOptions& options) {
   const SslContext context = make_context(options);
   LoadResult result;
   std::vector<std::unique_ptr<LoadClient>> clients;
-  for (std::uint32_t i = 0; i < options.connections; ++i) {
-    clients.push_back(std::make_unique<LoadClient>(**loop, options, context.get(), result, i));
-    clients.back()->start();
-  }
   net::Timer end(**loop, [&] {
     for (const auto& client : clients) client->stop();
     (*loop)->stop();
   });
-  end.start(options.duration);
+  net::Timer opening(**loop, [&] {
+    while (clients.size() < options.connections &&
+           clients.size() < result.responses + result.errors + opening_at_once) {
+      clients.push_back(std::make_unique<LoadClient>(**loop, options, context.get(), result));
+      clients.back()->start();
+    }
+    if (clients.size() < options.connections || (options.mode == Mode::idle && !all_answered(result, options))) {
+      opening.start(opening_interval);
+      return;
+    }
+    if (options.mode != Mode::idle) return;
+    std::cout << "open " << result.responses << std::endl;
+    end.start(options.duration);
+  });
+  opening.start(Millis(0));
+  if (options.mode != Mode::idle) end.start(options.duration);
   const MonoTime began = mono_now();
   (*loop)->run();
   const double seconds = std::chrono::duration<double>(mono_now() - began).count();
+  std::replace(result.first_error.begin(), result.first_error.end(), '"', '\'');
   const double p50 = percentile(result.latencies_us, 0.5);
   const double p99 = percentile(result.latencies_us, 0.99);
   std::cout << fmt::format(
@@ -76,7 +96,7 @@ int main(int argc, char** argv) {
   double seconds = 5;
   CLI::App app{"HTTP load through a TLS gateway"};
   app.add_option("--to", to, "ADDR:PORT")->required();
-  app.add_option("--connect", options.via_connect, "HOST:PORT to CONNECT to first");
+  app.add_option("--connect", options.via_connect, "HOST:PORT to CONNECT to first; :PORT for the server name's");
   app.add_option("--name", options.name, "server name");
   app.add_option("--ca", options.ca_file, "trust anchors, PEM")->required();
   app.add_option("--path", options.path);
@@ -87,6 +107,7 @@ int main(int argc, char** argv) {
   app.add_option("--connections", options.connections);
   app.add_option("--streams", options.streams);
   app.add_option("--expect", options.expected, "bytes of content of every response");
+  app.add_option("--count", options.count, "end after so many responses");
   app.add_option("--seconds", seconds);
   try {
     app.parse(argc, argv);

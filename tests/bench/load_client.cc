@@ -9,18 +9,18 @@ namespace {
 constexpr Millis connect_patience{10'000};
 }
 
-LoadClient::LoadClient(net::Loop& loop, const LoadOptions& options, SSL_CTX* context, LoadResult& result,
-                       std::uint32_t index)
-    : loop_(loop), options_(options), context_(context), result_(result), name_index_(index) {}
+LoadClient::LoadClient(net::Loop& loop, const LoadOptions& options, SSL_CTX* context, LoadResult& result)
+    : loop_(loop), options_(options), context_(context), result_(result) {}
 
 LoadClient::~LoadClient() = default;
 
 void LoadClient::start() {
   began_ = mono_now();
-  host_ = options_.names > 1 ? fmt::format("n{}.{}", name_index_ % options_.names, options_.name) : options_.name;
-  name_index_ += options_.connections;
-  connector_ = std::make_unique<net::Connector>(loop_, std::vector{options_.to}, connect_patience,
-                                                [this](Result<net::Connected> socket) { connected(std::move(socket)); });
+  host_ = options_.names > 1 ? fmt::format("n{}.{}", result_.started % options_.names, options_.name) : options_.name;
+  ++result_.started;
+  connector_ =
+      std::make_unique<net::Connector>(loop_, std::vector{options_.to}, connect_patience,
+                                       [this](Result<net::Connected> socket) { connected(std::move(socket)); });
 }
 
 void LoadClient::connected(Result<net::Connected> socket) {
@@ -37,7 +37,8 @@ void LoadClient::connected(Result<net::Connected> socket) {
   }
   awaiting_connect_ = true;
   reader_.begin("CONNECT");
-  endpoint_->write(fmt::format("CONNECT {0} HTTP/1.1\r\nHost: {0}\r\n\r\n", options_.via_connect));
+  const std::string target = options_.via_connect.front() == ':' ? host_ + options_.via_connect : options_.via_connect;
+  endpoint_->write(fmt::format("CONNECT {0} HTTP/1.1\r\nHost: {0}\r\n\r\n", target));
 }
 
 void LoadClient::start_tls(ByteView received) {
@@ -78,8 +79,8 @@ void LoadClient::send_request() {
   if (!options_.http2) {
     received_ = 0;
     reader_.begin("GET");
-    endpoint_->write(
-        fmt::format("GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: tollgate-bench\r\nAccept: */*\r\n\r\n", options_.path, host_));
+    endpoint_->write(fmt::format("GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: tollgate-bench\r\nAccept: */*\r\n\r\n",
+                                 options_.path, host_));
     return;
   }
   http::RequestHead head;
@@ -163,10 +164,9 @@ void LoadClient::on_turn_end() {
 
 void LoadClient::response_done() {
   const MonoTime now = mono_now();
-  ++answered_;
   ++result_.responses;
-  result_.latencies_us.push_back(
-      static_cast<std::uint32_t>(std::chrono::duration_cast<Micros>(now - began_).count()));
+  result_.latencies_us.push_back(static_cast<std::uint32_t>(std::chrono::duration_cast<Micros>(now - began_).count()));
+  if (options_.count != 0 && result_.responses >= options_.count) loop_.stop();
   if (stopping_ || options_.mode == Mode::idle) return;
   if (options_.mode == Mode::connections) {
     reconnect();
@@ -178,7 +178,12 @@ void LoadClient::response_done() {
 
 void LoadClient::reconnect() {
   if (endpoint_) {
-    if (endpoint_->tls() != nullptr && options_.resume) session_.reset(SSL_get1_session(endpoint_->tls()->ssl()));
+    if (endpoint_->tls() != nullptr && options_.resume) {
+      SSL* ssl = endpoint_->tls()->ssl();
+      session_.reset(SSL_get1_session(ssl));
+      // SSL_free() takes a connection that was not shut down for a broken one, and its session for not resumable.
+      SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    }
     // A reset: a benchmark of thousands of connections a second would run out of ports in TIME_WAIT.
     endpoint_->finish(relay::EndKind::reset);
     loop_.retire(std::move(endpoint_));
@@ -186,7 +191,7 @@ void LoadClient::reconnect() {
   if (connector_) loop_.retire(std::move(connector_));
   h2_.reset();
   streams_.clear();
-  if (!stopping_) start();
+  if (!stopping_ && (options_.count == 0 || result_.started < options_.count)) start();
 }
 
 void LoadClient::on_ended(relay::Endpoint&, relay::EndKind) {
@@ -195,7 +200,7 @@ void LoadClient::on_ended(relay::Endpoint&, relay::EndKind) {
 
 void LoadClient::failed(std::string_view what) {
   ++result_.errors;
-  if (result_.first_error.empty()) result_.first_error = what;
+  if (result_.first_error.empty()) result_.first_error = fmt::format("{}: {}", host_, what);
   stopping_ = true;
 }
 

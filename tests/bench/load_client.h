@@ -23,6 +23,7 @@ struct LoadResult {
   std::uint64_t errors = 0;
   std::uint64_t handshakes = 0;
   std::uint64_t resumed = 0;
+  std::uint64_t started = 0;  // connections; each takes the next name
   ByteCount content = 0;
   std::string first_error;
   std::vector<std::uint32_t> latencies_us;  // of responses; in mode connections from the start of the connection
@@ -33,12 +34,11 @@ using SslSession = std::unique_ptr<SSL_SESSION, FreeWith<SSL_SESSION_free>>;
 
 class LoadClient final : public relay::EndpointHandler, public http::H2Visitor, public net::TurnWork {
  public:
-  LoadClient(net::Loop& loop, const LoadOptions& options, SSL_CTX* context, LoadResult& result, std::uint32_t index);
+  LoadClient(net::Loop& loop, const LoadOptions& options, SSL_CTX* context, LoadResult& result);
   ~LoadClient() override;
 
   void start();
   void stop() { stopping_ = true; }
-  bool idle_reached() const { return answered_ > 0; }
 
  private:
   void connected(Result<net::Connected> socket);
@@ -69,7 +69,6 @@ class LoadClient final : public relay::EndpointHandler, public http::H2Visitor, 
   const LoadOptions& options_;
   SSL_CTX* context_;
   LoadResult& result_;
-  std::uint32_t name_index_;
   std::string host_;
   SslSession session_;
 
@@ -79,7 +78,6 @@ class LoadClient final : public relay::EndpointHandler, public http::H2Visitor, 
   http::H1ResponseReader reader_;
   bool awaiting_connect_ = false;
   bool stopping_ = false;
-  std::uint64_t answered_ = 0;
   ByteCount received_ = 0;  // content of the response under way (h1)
   std::uint16_t status_ = 0;
   MonoTime began_;

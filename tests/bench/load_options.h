@@ -16,8 +16,8 @@ enum class Mode : std::uint8_t {
 };
 
 struct LoadOptions {
-  SocketAddress to;             // where to connect
-  std::string via_connect;      // `host:port` to CONNECT to first; empty: speak TLS at once
+  SocketAddress to;         // where to connect
+  std::string via_connect;  // `host:port` to CONNECT to first (`:port`: the server name's); empty: speak TLS at once
   std::string name = "a.test";  // server name and Host; with `names` > 1: `n<i>.NAME`
   std::string ca_file;          // what the certificate shown must chain to
   std::string path = "/";
@@ -28,7 +28,8 @@ struct LoadOptions {
   std::uint32_t connections = 1;
   std::uint32_t streams = 1;  // requests at once on an HTTP/2 connection
   ByteCount expected = 0;     // content of every response, bytes
-  Millis duration{5000};
+  std::uint64_t count = 0;    // end after so many responses; 0: only the duration counts
+  Millis duration{5000};      // in mode idle from the moment when all connections are open
 };
 
 }  // namespace tollgate::bench

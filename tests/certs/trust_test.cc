@@ -25,11 +25,15 @@ Error error_of(const Result<Trust::Pointer>& result) {
   return result.error();
 }
 
-// SSL_CERT_FILE for as long as it lives.
+// SSL_CERT_FILE for as long as it lives. These tests have one thread.
 class CertFileVariable {
  public:
-  explicit CertFileVariable(const std::string& path) { ::setenv("SSL_CERT_FILE", path.c_str(), 1); }
-  ~CertFileVariable() { ::unsetenv("SSL_CERT_FILE"); }
+  explicit CertFileVariable(const std::string& path) {
+    ::setenv("SSL_CERT_FILE", path.c_str(), 1);  // NOLINT(concurrency-mt-unsafe)
+  }
+  ~CertFileVariable() {
+    ::unsetenv("SSL_CERT_FILE");  // NOLINT(concurrency-mt-unsafe)
+  }
   CertFileVariable(const CertFileVariable&) = delete;
   CertFileVariable& operator=(const CertFileVariable&) = delete;
 };

@@ -152,7 +152,7 @@ TEST_CASE("what a file says cannot reach the terminal as a command", "[config]")
         "tollgate.toml:1:13: log.level: \"\\u{1b}[31m\": one of trace, debug, info, warn, error, off");
 }
 
-TEST_CASE("--set is TOML where it parses as TOML, else a string, and wins over the file", "[config]") {
+TEST_CASE("a --set is TOML where it parses as TOML, else a string, and wins over the file", "[config]") {
   const Config config = accepted("workers = 2\n[listen]\nproxy = \"off\"\n",
                                  {"workers=5", "listen.proxy=0.0.0.0:8080", "log.level='error'", "state.dir=a b # c",
                                   "upstream.allow_loopback=true", "workers=6"});

@@ -25,7 +25,6 @@ from harness import (
 
 NAME = "origin.test"  # what the cases ask for
 ANY_NUMBER = 100  # of responses
-ADDRESS = "127.0.0.83"  # of our own, so that ports 80 and 443 are free there
 
 
 @dataclass(frozen=True)
@@ -45,17 +44,15 @@ def read_cases() -> list[Case]:
 
 CASES = read_cases()
 REQUESTS = [pytest.param(case, id=case.name) for case in CASES if case.side == "request"]
-RESPONSES = [pytest.param(case, id=case.name) for case in CASES if case.side == "response"]
+# What comes after a whole response spoils the connection, not the response: test_misbehaving_origins.py has that one.
+RESPONSES = [case for case in CASES if case.side == "response" and case.name != "response-after-the-response"]
 
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory, ca_world):
     settings = ("limits.head=3s", "limits.idle=5s")
     with Gateway(
-        tmp_path_factory.mktemp("gateway") / "state",
-        anchors=ca_world.root_file,
-        settings=settings,
-        resolve=(f"{NAME}={ADDRESS}", "*.test=127.0.0.1"),
+        tmp_path_factory.mktemp("gateway") / "state", anchors=ca_world.root_file, settings=settings
     ) as running:
         yield running
 
@@ -75,39 +72,40 @@ def answer_each(stream: Stream, visit) -> None:
 
 
 class Way:
-    """One way through the gateway to a recording origin: `tls` (inside a CONNECT), `tunnel` (plain HTTP inside a CONNECT), or
-    `absolute` (plain HTTP to the proxy itself).
-    """
+    """One way through the gateway to a recording origin: inside TLS, or in absolute-form to the proxy itself."""
 
     def __init__(self, gateway: Gateway, world, name: str):
         self.gateway, self.name = gateway, name
-        port = {"tls": 443, "tunnel": 0, "absolute": 80}[name]
-        self.origin = ScriptedOrigin(world, answer_each, name=NAME, tls=name == "tls", address=ADDRESS, port=port)
+        self.origin = ScriptedOrigin(world, answer_each, name=NAME, tls=name == "tls")
 
     def open(self) -> Stream:
         if self.name == "absolute":
             return Stream(dial(self.gateway))
-        tunnel = connect(self.gateway, self.origin.authority)
-        return tls_inside(self.gateway, tunnel, NAME) if self.name == "tls" else tunnel
+        return tls_inside(self.gateway, connect(self.gateway, self.origin.authority), NAME)
 
     def bytes_for(self, case: Case) -> bytes:
-        """Towards a proxy origin-form targets become absolute-form; all else stays, byte by byte."""
-        if self.name != "absolute":
+        """Towards a proxy targets are absolute-form, and name the origin's port; all else stays, byte by byte."""
+        if self.name == "tls" or case.raw.startswith(b"CONNECT"):
             return case.raw
-        raw = re.sub(rb"^([A-Z]+) (/[^ \r\n]*) (HTTP/)", rb"\1 http://origin.test\2 \3", case.raw, count=1)
-        return raw.replace(b" /next ", b" http://origin.test/next ")
+        authority = self.origin.authority.encode()
+        raw = re.sub(rb"^(\s*[^ \r\n]+) (/[^ \r\n]*) (HTTP/)", rb"\1 http://origin.test\2 \3", case.raw, count=1)
+        raw = raw.replace(b" /next ", b" http://origin.test/next ").replace(
+            b"OPTIONS * ", b"OPTIONS http://origin.test "
+        )
+        return (
+            raw.replace(b"Host: origin.test:80\r", b"Host: origin.test\r")
+            .replace(b"//origin.test", b"//" + authority)
+            .replace(b"Host: origin.test\r", b"Host: " + authority + b"\r")
+        )
 
 
 def path_of(target: str) -> str:
     return re.sub(r"^https?://[^/]*", "", target, flags=re.I).partition("?")[0]
 
 
-@pytest.fixture(scope="module", params=["tls", "tunnel", "absolute"])
+@pytest.fixture(scope="module", params=["tls", "absolute"])
 def way(request, gateway, ca_world):
-    try:
-        made = Way(gateway, ca_world, request.param)
-    except PermissionError:
-        pytest.skip("ports 80 and 443 take root; `tunnel` runs without")
+    made = Way(gateway, ca_world, request.param)
     yield made
     check_everything_is_logged(made)
     made.origin.close()
@@ -156,7 +154,7 @@ def test_requests(way, case):
         assert statuses and statuses[-1] in (400, 414, 417, 431, 501, 505), statuses
         assert stream.end is not None, "the connection is closed"
     elif case.raw.startswith(b"CONNECT "):
-        assert statuses in ([400], [501]) and not received, "well-formed, but no way out of a tunnel"
+        assert statuses == ([200] if way.name == "absolute" else [501]) and not received  # one tunnel is enough
     else:
         assert statuses == [200] * expected, f"{statuses}; the origin saw {received!r}"
         assert sum(len(visit.requests) for visit in way.origin.visits[before:]) == expected
@@ -165,7 +163,7 @@ def test_requests(way, case):
 def test_responses(gateway, ca_world):
     """All in one, because they differ in the origin's script: each origin answers one GET, and closes."""
     wrong, origins = [], []
-    for case in (param.values[0] for param in RESPONSES):
+    for case in RESPONSES:
 
         def script(stream, visit, raw=case.raw):
             visit.requests.append(read_head(stream))

@@ -134,7 +134,7 @@ TEST_CASE("stopping takes in what was committed last", "[store]") {
   std::vector<proto::Record> records;
   for (std::int64_t i = 1; i <= 12'000; ++i) records.push_back(exchange(i));
   write(*alive, records);
-  (*ingester)->stop();
+  (*ingester)->stop(Seconds(120));  // as long as sanitizers on a busy machine may take
   CHECK((*ingester)->health().state == IngesterHealth::State::stopped);
   CHECK((*ingester)->health().lag == 0);
   CHECK(count(state, "SELECT count(*) FROM exchanges") == 12'000);
