@@ -39,13 +39,9 @@ as_root() {
 
 # Those of the packages $@ that are not installed, one a line.
 missing_packages() {
-  local package
-  for package in "$@"; do
-    case "$(dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null)" in
-      installed*) ;;
-      *) printf '%s\n' "$package" ;;
-    esac
-  done
+  local installed
+  installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null | sed -n 's/^installed //p') || true
+  printf '%s\n' "$@" | grep -vxF -f <(printf '%s\n' "$installed") || true
 }
 
 # A package's scripts ask /usr/sbin/policy-rc.d before they start a service (invoke-rc.d(8), deb-systemd-invoke(1p)): for the
@@ -61,7 +57,6 @@ allow_services() {
 
 # Installs what is missing of the packages $@; needs neither root nor network when nothing is. All output goes to stderr.
 install_packages() (
-  set -euo pipefail
   mapfile -t missing < <(missing_packages "$@")
   [ "${#missing[@]}" -gt 0 ] || exit 0
   if ! command -v apt-get >/dev/null; then
@@ -71,11 +66,11 @@ install_packages() (
   say "installing ${#missing[@]} Debian packages: ${missing[*]}"
   trap allow_services EXIT
   trap 'exit 130' INT TERM
-  forbid_services
+  forbid_services || exit 1
   # In `env`, because sudo drops the environment.
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get -q update >&2
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "${missing[@]}" >&2
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -q update >&2 || exit 1
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "${missing[@]}" >&2 || exit 1
   for package in "${missing[@]}"; do
-    if [ -n "${services[$package]:-}" ]; then as_root update-rc.d "${services[$package]}" disable >&2; fi
+    if [ -n "${services[$package]:-}" ]; then as_root update-rc.d "${services[$package]}" disable >&2 || exit 1; fi
   done
 )

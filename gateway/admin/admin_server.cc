@@ -8,7 +8,7 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
+#include <system_error>
 #include <utility>
 
 #include "gateway/base/address.h"
@@ -63,7 +63,10 @@ bool is_token(std::string_view authorization, std::string_view token) {
 class AdminServer::Connection final : public net::Retirable, public net::StreamHandler {
  public:
   Connection(AdminServer& server, std::uint64_t serial, Descriptor socket)
-      : server_(server), serial_(serial), deadline_(mono_now() + patience), stream_(server.loop_, std::move(socket), *this) {
+      : server_(server),
+        serial_(serial),
+        deadline_(mono_now() + patience),
+        stream_(server.loop_, std::move(socket), *this) {
     stream_.read_on();
   }
 
@@ -121,7 +124,8 @@ AdminServer::AdminServer(net::Loop& loop, Descriptor listener, std::string token
     : loop_(loop),
       token_(std::move(token)),
       routes_(std::move(routes)),
-      listener_(loop, std::move(listener), {[this](Descriptor socket, SocketAddress) { accept(std::move(socket)); }, [] {}}),
+      listener_(loop, std::move(listener),
+                {[this](Descriptor socket, SocketAddress) { accept(std::move(socket)); }, [] {}}),
       sweep_timer_(loop, [this] { sweep(); }) {
   sweep_timer_.start(sweep_interval);
 }
@@ -169,7 +173,7 @@ Answer AdminServer::answer(std::string_view method, std::string_view target, std
 
 Result<std::string> open_token(const std::string& file) {
   const auto io = [&](std::string_view what) {
-    return fail(Error::Kind::io, fmt::format("{}: {}: {}", file, what, std::strerror(errno)));
+    return fail(Error::Kind::io, fmt::format("{}: {}: {}", file, what, std::generic_category().message(errno)));
   };
   Descriptor existing(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
   if (!existing) {

@@ -59,7 +59,8 @@ class AdminServer {
   net::Timer sweep_timer_;
 };
 
-// The token in `file`; made (256 random bits, mode 0600) when there is none. Errors: io; refused when others may read it.
+// The token in `file`; made (256 random bits, mode 0600) when there is none. Errors: io; refused when others may read
+// it.
 Result<std::string> open_token(const std::string& file);
 
 // One metric family with one sample, in Prometheus' text format.

@@ -63,7 +63,7 @@ const CLI::App* deepest(const CLI::App* command) {
 std::string spelt_out(const CLI::App* command) {
   std::string names = command->get_name();
   for (const CLI::App* outer = command->get_parent(); outer != nullptr; outer = outer->get_parent()) {
-    names = outer->get_name() + " " + names;
+    names.insert(0, outer->get_name() + " ");
   }
   return names;
 }

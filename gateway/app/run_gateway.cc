@@ -151,8 +151,9 @@ Status Gateway::start_workers(Listeners listeners) {
         {.dir = config_.state_dir / "journal", .run = run, .worker = static_cast<std::uint16_t>(i)});
     if (!writer) return fail(writer);
     sinks_.push_back(std::make_unique<JournalSink>(std::move(*writer)));
-    auto worker = relay::Worker::create({*shared, i < listeners.proxy.size() ? std::move(listeners.proxy[i]) : Descriptor(),
-                                         *sinks_.back(), cap, connections_, own_ports});
+    auto worker =
+        relay::Worker::create({*shared, i < listeners.proxy.size() ? std::move(listeners.proxy[i]) : Descriptor(),
+                               *sinks_.back(), cap, connections_, own_ports});
     if (!worker) return fail(worker);
     workers_.push_back(std::move(*worker));
   }
@@ -171,9 +172,9 @@ Status Gateway::start_admin(Descriptor listener) {
   const auto metrics_answer = [this] {
     return admin::Answer{.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics()};
   };
-  admin_.emplace(*loop_, std::move(listener), std::move(*token),
-                 std::vector<admin::Route>{{"/healthz", false, [this] { return health(); }},
-                                           {"/metrics", true, metrics_answer}});
+  admin_.emplace(
+      *loop_, std::move(listener), std::move(*token),
+      std::vector<admin::Route>{{"/healthz", false, [this] { return health(); }}, {"/metrics", true, metrics_answer}});
   return {};
 }
 

@@ -35,7 +35,8 @@ IpAddress IpAddress::v6(std::array<std::uint8_t, 16> bytes) {
 }
 
 Result<IpAddress> IpAddress::parse(std::string_view text) {
-  const std::string terminated(text);
+  // inet_pton() would take what stands before a NUL for the whole.
+  const std::string terminated = text.find('\0') == std::string_view::npos ? std::string(text) : std::string();
   std::array<std::uint8_t, 4> four{};
   if (inet_pton(AF_INET, terminated.c_str(), four.data()) == 1) return v4(four);
   std::array<std::uint8_t, 16> sixteen{};
@@ -108,9 +109,7 @@ Result<Host> Host::parse(std::string_view text) {
   return Host(std::move(*name));
 }
 
-std::string Host::text() const {
-  return address() != nullptr ? address()->text() : std::get<HostName>(value_).text();
-}
+std::string Host::text() const { return address() != nullptr ? address()->text() : std::get<HostName>(value_).text(); }
 
 std::string Host::uri_text() const {
   return address() != nullptr && !address()->is_v4() ? fmt::format("[{}]", text()) : text();

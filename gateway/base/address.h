@@ -25,7 +25,7 @@ class IpAddress {
   static Result<IpAddress> parse(std::string_view text);
 
   bool is_v4() const;
-  ByteView bytes() const;  // 4 or 16, network order
+  ByteView bytes() const;    // 4 or 16, network order
   std::string text() const;  // `1.2.3.4`, `2001:db8::1`
 
   bool is_unspecified() const;
@@ -58,8 +58,8 @@ class Host {
 
   const HostName* name() const { return std::get_if<HostName>(&value_); }
   const IpAddress* address() const { return std::get_if<IpAddress>(&value_); }
-  std::string text() const;        // without brackets, for records
-  std::string uri_text() const;    // with brackets where RFC 3986 wants them
+  std::string text() const;      // without brackets, for records
+  std::string uri_text() const;  // with brackets where RFC 3986 wants them
   auto operator<=>(const Host&) const = default;
 
  private:
@@ -70,8 +70,8 @@ class Host {
 struct Authority {
   Host host;
   std::uint16_t port = 0;
-  // `example.test:443`, `[::1]:80`, `example.test` (then default_port; 0 means a port is required). Userinfo is refused.
-  // Errors: malformed.
+  // `example.test:443`, `[::1]:80`, `example.test` (then default_port; 0 means a port is required). Userinfo is
+  // refused. Errors: malformed.
   static Result<Authority> parse(std::string_view text, std::uint16_t default_port);
   std::string text() const;  // with port, brackets where needed
   auto operator<=>(const Authority&) const = default;

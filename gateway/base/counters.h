@@ -32,7 +32,7 @@ enum class Counter : std::uint8_t {
   responses_malformed,
   http2_floods,
   inbox_full,
-  count_
+  how_many  // not one: the table's size
 };
 
 struct CounterEntry {
@@ -64,7 +64,7 @@ inline constexpr auto counter_table = std::to_array<CounterEntry>({
     {Counter::http2_floods, "http2_floods", "HTTP/2 connections closed for flooding"},
     {Counter::inbox_full, "inbox_full", "times that reading stopped because a peer sent far ahead"},
 });
-static_assert(counter_table.size() == static_cast<std::size_t>(Counter::count_), "each counter has its entry");
+static_assert(counter_table.size() == static_cast<std::size_t>(Counter::how_many), "each counter has its entry");
 
 // One thread adds, any thread reads. A worker has its own, so that nothing is contended.
 class Counters {
@@ -78,7 +78,7 @@ class Counters {
   }
 
  private:
-  std::array<std::atomic<std::uint64_t>, static_cast<std::size_t>(Counter::count_)> values_{};
+  std::array<std::atomic<std::uint64_t>, static_cast<std::size_t>(Counter::how_many)> values_{};
 };
 
 }  // namespace tollgate

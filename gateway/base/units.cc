@@ -16,11 +16,12 @@ struct Unit {
 
 constexpr auto byte_units = std::to_array<Unit>(
     {{"", 1}, {"B", 1}, {"KiB", kibibyte}, {"MiB", mebibyte}, {"GiB", gibibyte}, {"TiB", 1024 * gibibyte}});
-constexpr auto duration_units = std::to_array<Unit>(
-    {{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}});
+constexpr auto duration_units =
+    std::to_array<Unit>({{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}});
 
 template <std::size_t N>
-Result<std::uint64_t> parse_with_unit(std::string_view text, const std::array<Unit, N>& units, std::string_view allowed) {
+Result<std::uint64_t> parse_with_unit(std::string_view text, const std::array<Unit, N>& units,
+                                      std::string_view allowed) {
   const auto bad = [&] { return fail(Error::Kind::malformed, fmt::format("\"{}\": {}", text, allowed)); };
   std::uint64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);

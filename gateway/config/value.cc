@@ -105,6 +105,7 @@ Result<std::vector<Assignment>> read_toml(std::string_view text, std::string_vie
   flatten(table, "", file_name, found);
   std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) { return a.at < b.at; });
   std::vector<Assignment> assignments;
+  assignments.reserve(found.size());
   for (Found& one : found) assignments.push_back(std::move(one.assignment));
   return assignments;
 }

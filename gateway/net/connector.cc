@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
+#include <system_error>
 #include <utility>
 
 #include "gateway/net/socket.h"
@@ -15,9 +15,9 @@ constexpr Millis connection_attempt_delay{250};  // RFC 8305 §8
 
 struct Connector::Attempt {
   Attempt(Loop& loop, Connector& owner, Descriptor connecting, SocketAddress to)
-      : address(to), socket(std::move(connecting)), writable(loop, socket.get(), Watch::For::writing, [this, &owner] {
-          owner.on_writable(*this);
-        }) {
+      : address(to),
+        socket(std::move(connecting)),
+        writable(loop, socket.get(), Watch::For::writing, [this, &owner] { owner.on_writable(*this); }) {
     writable.enable();
   }
   SocketAddress address;
@@ -70,7 +70,7 @@ void Connector::on_writable(Attempt& attempt) {
   attempt.writable.disable();
   if (const int error = connect_error(attempt.socket.get()); error != 0) {
     attempt.failed = true;
-    failures_ += fmt::format("{}: {}; ", attempt.address.text(), std::strerror(error));
+    failures_ += fmt::format("{}: {}; ", attempt.address.text(), std::generic_category().message(error));
     stagger_.cancel();
     try_next();
     return;

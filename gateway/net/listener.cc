@@ -46,12 +46,10 @@ void Listener::on_readable() {
 void Listener::turn_one_away() {
   spare_.close();
   Descriptor refused(::accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-  if (refused) {
-    reset_and_close(std::move(refused));
-    callbacks_.turned_away();
-  }
-  refused.close();
+  const bool one = static_cast<bool>(refused);
+  reset_and_close(std::move(refused));  // before the spare is opened again: there is room for one only
   spare_ = open_spare();
+  if (one) callbacks_.turned_away();
 }
 
 }  // namespace tollgate::net

@@ -4,20 +4,18 @@
 
 #include <cassert>
 #include <cerrno>
-#include <cstring>
+#include <system_error>
 
 namespace tollgate::net {
 namespace {
 
 // One read takes at most this much of one connection: large enough that a bulk transfer is few calls, small enough that
 // the others do not wait and that the memory stays in cache.
-constexpr std::size_t scratch_size = 64 * 1024;
+constexpr std::size_t scratch_size = 64 * kibibyte;
 // The stages repeat until nothing is marked; a set of sessions that keeps marking itself goes on in the next turn.
 constexpr int rounds_per_turn = 8;
 
-timeval to_timeval(Millis delay) {
-  return {delay.count() / 1000, (delay.count() % 1000) * 1000};
-}
+timeval to_timeval(Millis delay) { return {delay.count() / 1000, (delay.count() % 1000) * 1000}; }
 
 template <class T, void (T::*Run)()>
 void call(evutil_socket_t, short, void* self) noexcept {
@@ -36,7 +34,7 @@ Result<std::unique_ptr<Loop>> Loop::create() {
   EventBaseHandle base(event_base_new_with_config(config.get()));
   Descriptor wake(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
   if (!base || !wake) {
-    return fail(Error::Kind::io, std::string("cannot make an event loop: ") + std::strerror(errno));
+    return fail(Error::Kind::io, std::string("cannot make an event loop: ") + std::generic_category().message(errno));
   }
   return std::unique_ptr<Loop>(new Loop(std::move(base), std::move(wake)));
 }
@@ -131,8 +129,9 @@ bool Timer::pending() const { return event_pending(event_.get(), EV_TIMEOUT, nul
 
 Watch::Watch(Loop& loop, int descriptor, For what, std::function<void()> ready)
     : ready_(std::move(ready)),
-      event_(event_new(loop.base(), descriptor, static_cast<short>((what == For::reading ? EV_READ : EV_WRITE) | EV_PERSIST),
-                       call_function, &ready_)) {}
+      event_(event_new(loop.base(), descriptor,
+                       static_cast<short>((what == For::reading ? EV_READ : EV_WRITE) | EV_PERSIST), call_function,
+                       &ready_)) {}
 
 void Watch::enable() {
   if (std::exchange(enabled_, true)) return;

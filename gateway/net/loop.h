@@ -20,10 +20,10 @@
 #include <vector>
 
 #include "gateway/base/clock.h"
+#include "gateway/base/descriptor.h"
 #include "gateway/base/free_with.h"
 #include "gateway/base/result.h"
 #include "gateway/base/units.h"
-#include "gateway/base/descriptor.h"
 
 namespace tollgate::net {
 

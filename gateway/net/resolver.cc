@@ -42,8 +42,7 @@ Lookup::~Lookup() {
   pending_->done = nullptr;
 }
 
-Resolver::Resolver(Loop& loop)
-    : loop_(loop), timer_(loop, [this] { process(ARES_SOCKET_BAD, ARES_SOCKET_BAD); }) {}
+Resolver::Resolver(Loop& loop) : loop_(loop), timer_(loop, [this] { process(ARES_SOCKET_BAD, ARES_SOCKET_BAD); }) {}
 
 Resolver::~Resolver() = default;
 

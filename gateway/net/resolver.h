@@ -39,8 +39,8 @@ class Resolver {
   Resolver(const Resolver&) = delete;
   Resolver& operator=(const Resolver&) = delete;
 
-  // Calls `done` once, never from inside resolve(). Errors: not_found  the name has no address; unreachable  no resolver
-  // answered.
+  // Calls `done` once, never from inside resolve(). Errors: not_found  the name has no address; unreachable  no
+  // resolver answered.
   std::unique_ptr<Lookup> resolve(const HostName& name, Lookup::Done done);
 
  private:

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <system_error>
 
 #include "gateway/base/free_with.h"
 
@@ -31,11 +32,13 @@ Descriptor open_socket(const IpAddress& family_of) {
 
 Result<Descriptor> bind_to(const SocketAddress& address, Share share) {
   const auto refused = [&](int error) {
-    const std::string_view remedy = error == EADDRINUSE ? "; something else listens there: stop it or choose another port"
-                                    : error == EACCES   ? "; ports below 1024 need root or CAP_NET_BIND_SERVICE"
+    const std::string_view remedy = error == EADDRINUSE
+                                        ? "; something else listens there: stop it or choose another port"
+                                    : error == EACCES        ? "; ports below 1024 need root or CAP_NET_BIND_SERVICE"
                                     : error == EADDRNOTAVAIL ? "; no interface of this machine has this address"
                                                              : "";
-    return fail(Error::Kind::io, fmt::format("cannot listen on {}: {}{}", address.text(), std::strerror(error), remedy));
+    return fail(Error::Kind::io,
+                fmt::format("cannot listen on {}: {}{}", address.text(), std::generic_category().message(error), remedy));
   };
   Descriptor socket = open_socket(address.ip);
   if (!socket) return refused(errno);
@@ -109,11 +112,11 @@ void reset_and_close(Descriptor socket) {
 
 Result<Descriptor> start_connecting(const SocketAddress& to) {
   Descriptor socket = open_socket(to.ip);
-  if (!socket) return fail(Error::Kind::io, fmt::format("no socket for {}: {}", to.text(), std::strerror(errno)));
+  if (!socket) return fail(Error::Kind::io, fmt::format("no socket for {}: {}", to.text(), std::generic_category().message(errno)));
   tune_stream(socket.get());
   const KernelAddress kernel = to_kernel(to);
   if (::connect(socket.get(), kernel.get(), kernel.size) != 0 && errno != EINPROGRESS) {
-    return fail(Error::Kind::unreachable, fmt::format("{}: {}", to.text(), std::strerror(errno)));
+    return fail(Error::Kind::unreachable, fmt::format("{}: {}", to.text(), std::generic_category().message(errno)));
   }
   return socket;
 }

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "gateway/base/address.h"
-#include "gateway/base/result.h"
 #include "gateway/base/descriptor.h"
+#include "gateway/base/result.h"
 
 namespace tollgate::net {
 

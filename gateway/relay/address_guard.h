@@ -16,8 +16,8 @@ class AddressGuard {
  public:
   explicit AddressGuard(std::vector<IpAddress> (*own_addresses)());
 
-  // The gateway's own listeners are never an origin, whatever the settings permit: that would be a loop, or a way to the
-  // admin side.
+  // The gateway's own listeners are never an origin, whatever the settings permit: that would be a loop, or a way to
+  // the admin side.
   void add_own_port(std::uint16_t port) { own_ports_.push_back(port); }
 
   // Named by the owner of the gateway in upstream.resolve, so always reachable.

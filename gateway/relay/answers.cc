@@ -38,8 +38,8 @@ std::string recorded_host(const Authority& authority, std::string_view scheme) {
 
 Authority requested_authority(const http::RequestHead& head, std::string_view scheme, const Authority& fallback) {
   const std::string_view named = head.authority.empty() ? head.fields.find("host").value_or("") : head.authority;
-  auto parsed = Authority::parse(named, usual_port(scheme));
-  return parsed ? std::move(*parsed) : fallback;
+  const auto parsed = Authority::parse(named, usual_port(scheme));
+  return parsed ? *parsed : fallback;
 }
 
 }  // namespace tollgate::relay

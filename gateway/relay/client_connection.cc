@@ -74,7 +74,7 @@ std::size_t ClientConnection::on_plaintext(Endpoint& from, ByteView bytes) {
   if (phase_ == Phase::closing || phase_ == Phase::gone) return bytes.size();
   if (&from == origin_.get()) {
     if (phase_ == Phase::opening) open_plain(false, true);  // a server that speaks first
-    return 0;  // kept for the relay
+    return 0;                                               // kept for the relay
   }
   if (phase_ == Phase::proxy_head) return read_proxy_head(bytes);
   if (phase_ == Phase::opening) read_opening(bytes);
@@ -328,8 +328,8 @@ void ClientConnection::sweep(MonoTime now) {
       close(EndKind::clean, EndKind::clean);
       return;
     }
-    log_.part_if_due(up_before_ + (origin_ ? origin_->wire_out() : 0), down_before_ + (origin_ ? origin_->wire_in() : 0),
-                     now);
+    log_.part_if_due(up_before_ + (origin_ ? origin_->wire_out() : 0),
+                     down_before_ + (origin_ ? origin_->wire_in() : 0), now);
   }
   if (!deadline_ || now < *deadline_) return;
   if (phase_ == Phase::closing) {

@@ -8,11 +8,12 @@
 //                                                │
 //                                             closing ──flushed, and the client is gone or has had its time──▶ gone
 //
-// A client that is silent in `opening` may wait for a server that speaks first: the origin is dialled, and whoever speaks
-// first decides. A server: what follows is tunnelled. The client: it is read as if it had not hesitated.
+// A client that is silent in `opening` may wait for a server that speaks first: the origin is dialled, and whoever
+// speaks first decides. A server: what follows is tunnelled. The client: it is read as if it had not hesitated.
 //
-// The order is: decide, then the origin, then the client. So what is blocked is never dialled, the client is offered the
-// protocol that the origin speaks, and a certificate of ours is shown only for an origin whose own has been verified.
+// The order is: decide, then the origin, then the client. So what is blocked is never dialled, the client is offered
+// the protocol that the origin speaks, and a certificate of ours is shown only for an origin whose own has been
+// verified.
 #pragma once
 
 #include <memory>
@@ -38,10 +39,7 @@ class ConnectionOwner {
   virtual void on_connection_gone(ClientConnection& connection) = 0;
 };
 
-class ClientConnection final : public net::Retirable,
-                               public EndpointHandler,
-                               public RelayHost,
-                               public OriginProvider {
+class ClientConnection final : public net::Retirable, public EndpointHandler, public RelayHost, public OriginProvider {
  public:
   enum class Phase : std::uint8_t {
     proxy_head,
@@ -123,15 +121,15 @@ class ClientConnection final : public net::Retirable,
   Phase phase_ = Phase::proxy_head;
   std::optional<MonoTime> deadline_;
   ConnectionLog log_;
-  std::optional<Authority> target_;      // of the CONNECT
+  std::optional<Authority> target_;       // of the CONNECT
   std::vector<SocketAddress> addresses_;  // of target_, those that may be reached
   std::optional<tls::ClientHello> hello_;
-  bool opaque_ = false;      // what is dialled is only tunnelled
-  bool http2_ = false;       // cleartext HTTP/2 with prior knowledge
+  bool opaque_ = false;          // what is dialled is only tunnelled
+  bool http2_ = false;           // cleartext HTTP/2 with prior knowledge
   std::string_view step_aside_;  // why it is passed through, once the origin is reached
   bool draining_ = false;
   ByteCount taken_at_last_look_ = 0;  // closing: what a slow client had taken
-  ByteCount up_before_ = 0;  // of origin connections that are closed already
+  ByteCount up_before_ = 0;           // of origin connections that are closed already
   ByteCount down_before_ = 0;
 
   Endpoint client_;

@@ -26,13 +26,9 @@ bool distrusts_us(const tls::Failure& failure) {
 
 // Whose name is verified and whose leaf is shown: the server name, which is what the client will check; without one the
 // host it asked for.
-Host ClientConnection::tls_host() const {
-  return hello_->server_name ? Host(*hello_->server_name) : target_->host;
-}
+Host ClientConnection::tls_host() const { return hello_->server_name ? Host(*hello_->server_name) : target_->host; }
 
-bool ClientConnection::offers_http() const {
-  return std::any_of(hello_->alpn.begin(), hello_->alpn.end(), is_http);
-}
+bool ClientConnection::offers_http() const { return std::any_of(hello_->alpn.begin(), hello_->alpn.end(), is_http); }
 
 void ClientConnection::open_tls(tls::ClientHello hello) {
   log_.hello(hello);
@@ -52,7 +48,8 @@ void ClientConnection::dial(Phase then) {
     go_on_with_origin(then);
     return;
   }
-  dialer_.connect(addresses_, [this, then](Result<net::Connected> connected) { on_dialled(then, std::move(connected)); });
+  dialer_.connect(addresses_,
+                  [this, then](Result<net::Connected> connected) { on_dialled(then, std::move(connected)); });
 }
 
 void ClientConnection::on_dialled(Phase then, Result<net::Connected> connected) {

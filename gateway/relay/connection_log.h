@@ -1,5 +1,5 @@
-// The record of one client connection, from accept to close: what it was, what was done with it, and when payload moved.
-// Threads: the worker's.
+// The record of one client connection, from accept to close: what it was, what was done with it, and when payload
+// moved. Threads: the worker's.
 #pragma once
 
 #include <string_view>

@@ -54,8 +54,8 @@ class Endpoint final : public net::Retirable, private net::StreamHandler, privat
   Endpoint& operator=(const Endpoint&) = delete;
 
   void start();  // begins to read
-  // Another handler from now on. It is offered, at the end of the turn, what the former did not take, and told of an end
-  // that has come already.
+  // Another handler from now on. It is offered, at the end of the turn, what the former did not take, and told of an
+  // end that has come already.
   void hand_over(EndpointHandler& handler);
 
   // From here on the stream speaks TLS. `received` is what the peer sent of it already.
@@ -78,9 +78,9 @@ class Endpoint final : public net::Retirable, private net::StreamHandler, privat
   void finish(EndKind how);
   bool finished() const { return finished_; }
   bool flushed() const { return stream_.finished(); }  // finish() is done
-  bool ended() const { return ended_; }  // the peer's direction
+  bool ended() const { return ended_; }                // the peer's direction
   EndKind end_kind() const { return end_kind_; }
-  bool dead() const { return dead_; }    // reset by either side: nothing more happens
+  bool dead() const { return dead_; }  // reset by either side: nothing more happens
 
   ByteCount wire_in() const { return stream_.bytes_in(); }
   ByteCount wire_out() const { return stream_.bytes_out(); }

@@ -73,8 +73,8 @@ void ExchangeLog::respond(OpenExchange& exchange, const http::ResponseHead& head
 
 void ExchangeLog::record(OpenExchange& exchange, Outcome outcome, std::string_view error) {
   proto::Exchange& facts = exchange.facts();
-  facts.set_duration_ms(
-      static_cast<double>(std::chrono::duration_cast<Micros>(mono_now() - exchange.started).count()) / 1000.0);
+  facts.set_duration_ms(static_cast<double>(std::chrono::duration_cast<Micros>(mono_now() - exchange.started).count()) /
+                        1000.0);
   const std::string_view state = name(outcome);
   facts.set_state(state.data(), state.size());
   facts.set_error(error.data(), error.size());

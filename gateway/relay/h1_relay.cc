@@ -69,7 +69,8 @@ std::size_t H1Relay::read_requests(ByteView bytes) {
     }
     std::visit([this](auto& event) { on_event(event); }, step->event);
   }
-  end_request_if_whole();
+  // With bytes left the reader has been asked about them already, and they belong to a line that is not whole.
+  if (taken == bytes.size()) end_request_if_whole();
   if (client_.ended() && !over_) after_client_end();
   return taken;
 }
@@ -168,7 +169,8 @@ void H1Relay::forward_head() {
 
 void H1Relay::on_event(const http::H1Data& data) {
   exchange_->facts().set_request_bytes(exchange_->facts().request_bytes() + data.bytes.size());
-  if (origin_ == nullptr || origin_->finished()) return;  // an early response has ended it: the rest is read and dropped
+  if (origin_ == nullptr || origin_->finished())
+    return;  // an early response has ended it: the rest is read and dropped
   if (std::holds_alternative<http::Chunked>(request_framing_)) {
     ByteQueue wire;
     http::write_chunk(wire, data.bytes);
@@ -216,7 +218,7 @@ std::size_t H1Relay::read_responses(ByteView bytes) {
     if (std::holds_alternative<http::H1NeedMore>(step->event)) break;
     std::visit([this](auto& event) { on_response(event); }, step->event);
   }
-  end_response_if_whole();
+  if (taken == bytes.size()) end_response_if_whole();
   return taken;
 }
 
@@ -417,9 +419,10 @@ void H1Relay::origin_ended(EndKind how) {
                                         : "the origin ended the connection instead of answering");
       return;
     case ResponseState::content: {
-      const auto end = how == EndKind::reset ? Result<http::H1ResponseReader::Event>(
-                                                   fail(Error::Kind::malformed, "the origin reset the connection"))
-                                             : response_reader_.close();
+      const auto end =
+          how == EndKind::reset
+              ? Result<http::H1ResponseReader::Event>(fail(Error::Kind::malformed, "the origin reset the connection"))
+              : response_reader_.close();
       if (end && std::holds_alternative<http::H1End>(*end)) {
         response_ended(how);
         return;

@@ -1,8 +1,8 @@
 // HTTP/1.1 from a client to an origin: one exchange after the other, streamed (RFC 9112).
 //
 //   request   awaiting_head ──head──▶ dialling ──▶ content ──end──▶ sent ─┐
-//                  ▲   (forward proxy only) ┘                             │ response ended too, both keep the connection
-//                  └──────────────────────────────────────────────────────┘
+//                  ▲   (forward proxy only) ┘                             │ response ended too, both keep the
+//                  connection └──────────────────────────────────────────────────────┘
 //   response  none ──request head forwarded──▶ awaiting_head ──final head──▶ content ──end──▶ sent
 //                                                   └──101 to an Upgrade──▶ upgraded (bytes both ways until the end)
 //
@@ -105,12 +105,12 @@ class H1Relay final : public Relay {
   OpenExchangeHandle exchange_;
   http::RequestHead head_;
   http::Framing request_framing_;
-  bool response_chunked_ = false;     // towards the client
+  bool response_chunked_ = false;  // towards the client
   bool response_until_close_ = false;
-  bool keep_client_ = true;           // after this exchange
+  bool keep_client_ = true;  // after this exchange
   bool keep_origin_ = true;
-  bool retryable_ = false;            // nothing was sent that may not be sent again
-  std::string upgrade_protocol_;      // asked for, lower-case
+  bool retryable_ = false;        // nothing was sent that may not be sent again
+  std::string upgrade_protocol_;  // asked for, lower-case
   http::WebSocketFrames frames_up_;
   http::WebSocketFrames frames_down_;
 

@@ -115,8 +115,9 @@ void H2Relay::on_request(http::StreamId stream, http::RequestHead head, http::En
 
   pair.websocket = head.protocol == "websocket";
   const std::string_view scheme = pair.websocket ? (scheme_ == "https" ? "wss" : "ws") : std::string_view(scheme_);
-  pair.exchange = context_.exchanges.begin({context_.connection.id(), context_.connection.device()}, "2", head, scheme,
-                                           recorded_host(requested_authority(head, scheme_, authority_), scheme_), head.target);
+  pair.exchange =
+      context_.exchanges.begin({context_.connection.id(), context_.connection.device()}, "2", head, scheme,
+                               recorded_host(requested_authority(head, scheme_, authority_), scheme_), head.target);
   if (head.method == "CONNECT" && head.protocol.empty()) {
     http::ResponseHead refusal;
     refusal.status = 501;
@@ -241,7 +242,8 @@ void H2Relay::on_turn_end() {
   const bool client_done = !to_client_.alive();
   const bool origin_done = !to_origin_.alive();
   if (client_done || origin_done || (draining_ && by_client_.empty())) {
-    record_all(Outcome::interrupted, client_done ? "the client's connection is over" : "the origin's connection is over");
+    record_all(Outcome::interrupted,
+               client_done ? "the client's connection is over" : "the origin's connection is over");
     over(EndKind::clean, EndKind::clean);
   }
 }
@@ -274,9 +276,9 @@ void H2Relay::record_all(Outcome outcome, std::string_view error) {
 void H2Relay::on_ended(Endpoint& from, EndKind how) {
   if (over_) return;
   const bool client = &from == &client_;
-  record_all(client                     ? Outcome::interrupted
-             : how == EndKind::reset    ? Outcome::reset
-                                        : Outcome::truncated,
+  record_all(client                  ? Outcome::interrupted
+             : how == EndKind::reset ? Outcome::reset
+                                     : Outcome::truncated,
              client ? "the client ended the connection" : "the origin ended the connection");
   if (!client && how != EndKind::reset) write_side(to_client_, client_);
   over(how, how);

@@ -34,10 +34,10 @@ Worker::Worker(WorkerOptions options, std::unique_ptr<net::Loop> loop, std::uniq
   permit_named_addresses();
   loop_->on_commit([&sink = options.sink] { sink.commit(); });
   if (options.listener) {
-    listener_.emplace(*loop_, std::move(options.listener),
-                      net::Listener::Callbacks{
-                          [this](Descriptor socket, SocketAddress peer) { accept(std::move(socket), peer); },
-                          [this] { counters_.add(Counter::connections_turned_away); }});
+    listener_.emplace(
+        *loop_, std::move(options.listener),
+        net::Listener::Callbacks{[this](Descriptor socket, SocketAddress peer) { accept(std::move(socket), peer); },
+                                 [this] { counters_.add(Counter::connections_turned_away); }});
   }
   sweep_timer_.start(sweep_interval);
 }
@@ -107,7 +107,8 @@ void Worker::reload(Shared shared) {
 
 void Worker::permit_named_addresses() {
   std::vector<IpAddress> named;
-  for (const config::FixedAnswer& answer : environment_.shared.config->upstream_resolve) named.push_back(answer.address);
+  for (const config::FixedAnswer& answer : environment_.shared.config->upstream_resolve)
+    named.push_back(answer.address);
   guard_.permit(std::move(named));
 }
 

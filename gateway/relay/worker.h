@@ -1,5 +1,5 @@
-// A worker: one thread, one event loop, and the client connections that its listener took. Workers share nothing that is
-// written; they meet in the kernel, which spreads connections over their listeners (SO_REUSEPORT).
+// A worker: one thread, one event loop, and the client connections that its listener took. Workers share nothing that
+// is written; they meet in the kernel, which spreads connections over their listeners (SO_REUSEPORT).
 #pragma once
 
 #include <atomic>
@@ -16,9 +16,9 @@ namespace tollgate::relay {
 
 struct WorkerOptions {
   Shared shared;
-  Descriptor listener;  // of the proxy port; none: the worker only has a loop
-  record::RecordSink& sink;  // this worker's alone; outlives it
-  std::size_t connection_cap;  // of all workers together
+  Descriptor listener;                                    // of the proxy port; none: the worker only has a loop
+  record::RecordSink& sink;                               // this worker's alone; outlives it
+  std::size_t connection_cap;                             // of all workers together
   std::shared_ptr<std::atomic<std::size_t>> connections;  // and how many there are
   std::vector<std::uint16_t> own_ports;
 };

@@ -23,6 +23,10 @@ void LoadClient::start() {
                                        [this](Result<net::Connected> socket) { connected(std::move(socket)); });
 }
 
+std::string LoadClient::authority() const {
+  return !options_.via_connect.empty() && options_.via_connect.front() == ':' ? host_ + options_.via_connect : host_;
+}
+
 void LoadClient::connected(Result<net::Connected> socket) {
   if (!socket) {
     failed(socket.error().what);
@@ -37,7 +41,7 @@ void LoadClient::connected(Result<net::Connected> socket) {
   }
   awaiting_connect_ = true;
   reader_.begin("CONNECT");
-  const std::string target = options_.via_connect.front() == ':' ? host_ + options_.via_connect : options_.via_connect;
+  const std::string target = options_.via_connect.front() == ':' ? authority() : options_.via_connect;
   endpoint_->write(fmt::format("CONNECT {0} HTTP/1.1\r\nHost: {0}\r\n\r\n", target));
 }
 
@@ -80,14 +84,14 @@ void LoadClient::send_request() {
     received_ = 0;
     reader_.begin("GET");
     endpoint_->write(fmt::format("GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: tollgate-bench\r\nAccept: */*\r\n\r\n",
-                                 options_.path, host_));
+                                 options_.path, authority()));
     return;
   }
   http::RequestHead head;
   head.method = "GET";
   head.target = options_.path;
   head.scheme = "https";
-  head.authority = host_;
+  head.authority = authority();
   head.fields.add("user-agent", "tollgate-bench");
   head.fields.add("accept", "*/*");
   if (const auto stream = h2_->submit_request(head, http::EndStream::yes)) {

@@ -45,6 +45,7 @@ class LoadClient final : public relay::EndpointHandler, public http::H2Visitor, 
   void start_tls(ByteView received);
   void begin_requests();
   void send_request();
+  std::string authority() const;  // with the port where the CONNECT's target has the same name
   void response_done();
   void reconnect();
   void failed(std::string_view what);

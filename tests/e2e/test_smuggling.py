@@ -87,19 +87,17 @@ class Way:
         """Towards a proxy targets are absolute-form, and name the origin's port; all else stays, byte by byte."""
         if self.name == "tls" or case.raw.startswith(b"CONNECT"):
             return case.raw
-        authority = self.origin.authority.encode()
+        with_port = self.origin.authority.encode()
         raw = re.sub(rb"^(\s*[^ \r\n]+) (/[^ \r\n]*) (HTTP/)", rb"\1 http://origin.test\2 \3", case.raw, count=1)
-        raw = raw.replace(b" /next ", b" http://origin.test/next ").replace(
-            b"OPTIONS * ", b"OPTIONS http://origin.test "
-        )
-        return (
-            raw.replace(b"Host: origin.test:80\r", b"Host: origin.test\r")
-            .replace(b"//origin.test", b"//" + authority)
-            .replace(b"Host: origin.test\r", b"Host: " + authority + b"\r")
-        )
+        raw = raw.replace(b" /next ", b" http://origin.test/next ")
+        raw = raw.replace(b"OPTIONS * ", b"OPTIONS http://origin.test ")
+        return re.sub(rb"(?i)(//|Host: )origin\.test(:80)?(?=[/ \r])", rb"\g<1>" + with_port, raw)
 
 
 def path_of(target: str) -> str:
+    """Of `OPTIONS *` too, which is a URL without a path where it is asked of a proxy (RFC 9112 §3.2.4)."""
+    if target == "*":
+        return "/"
     return re.sub(r"^https?://[^/]*", "", target, flags=re.I).partition("?")[0]
 
 
@@ -116,7 +114,7 @@ def check_everything_is_logged(way: Way) -> None:
     seen = collections.Counter((request.method, path_of(request.target)) for request in way.origin.requests)
     scheme = "https" if way.name == "tls" else "http"
     logged = collections.Counter(
-        (record["method"], record["path"])
+        (record["method"], path_of(record["path"]))
         for record in way.gateway.log(NAME, kind="exchange")
         if record["scheme"] == scheme
     )

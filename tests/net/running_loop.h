@@ -1,5 +1,5 @@
-// A loop that runs on a thread of its own, and peers that talk to it in blocking calls from the test's thread, so that a
-// test reads from top to bottom. Every wait ends: a peer that hears nothing for ten seconds throws.
+// A loop that runs on a thread of its own, and peers that talk to it in blocking calls from the test's thread, so that
+// a test reads from top to bottom. Every wait ends: a peer that hears nothing for ten seconds throws.
 #pragma once
 
 #include <netinet/in.h>
@@ -132,19 +132,25 @@ class Peer {
   }
   // False at the end, or with MSG_DONTWAIT when there is no more.
   bool receive(int flags) {
+    if (ended_) return false;
     std::array<char, 65536> buffer;
     const ssize_t count = ::recv(socket_.get(), buffer.data(), buffer.size(), flags);
     if (count > 0) {
       received_.append(buffer.data(), static_cast<std::size_t>(count));
       return true;
     }
-    if (count < 0 && errno == EAGAIN && flags == 0) throw std::runtime_error("silence after: " + received_);
+    if (count < 0 && errno == EAGAIN) {
+      if (flags == 0) throw std::runtime_error("silence after: " + received_);
+      return false;
+    }
+    ended_ = true;
     end_ = count == 0 ? End::fin : End::reset;
     return false;
   }
 
   Descriptor socket_;
   std::string received_;
+  bool ended_ = false;
   End end_ = End::fin;
 };
 

@@ -34,7 +34,8 @@ TEST_CASE("a request and its response are relayed octet for octet and recorded o
   const std::string request = "GET /a?token=secret HTTP/1.1\r\nhOsT: a.test\r\nX-Odd:  spaced \r\n\r\n";
   world.client.send(request);
   // Field names keep their case; white space around a value is no part of it.
-  CHECK(world.origins[0].read_until(head_end) == "GET /a?token=secret HTTP/1.1\r\nhOsT: a.test\r\nX-Odd: spaced\r\n\r\n");
+  CHECK(world.origins[0].read_until(head_end) ==
+        "GET /a?token=secret HTTP/1.1\r\nhOsT: a.test\r\nX-Odd: spaced\r\n\r\n");
   world.origins[0].send(ok_hi);
   CHECK(world.client.read_until("hi") == ok_hi);
 
@@ -52,15 +53,24 @@ TEST_CASE("a request and its response are relayed octet for octet and recorded o
   CHECK_FALSE(world.over());
 }
 
-TEST_CASE("a request is relayed the same wherever the network cuts it", "[relay]") {
+TEST_CASE("chunked content is relayed the same wherever the network cuts it, in the middle of a size line too",
+          "[relay]") {
   World world;
   world.relay_http1();
-  const std::string request = "POST /c HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
-  for (const char octet : request) {
-    world.client.send({&octet, 1});
-    world.on_loop([] {});
-  }
+  const auto in_octets = [&](Peer& peer, const std::string& message) {
+    for (const char octet : message) {
+      peer.send({&octet, 1});
+      world.settle();
+    }
+  };
+  const std::string request =
+      "POST /c HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n";
+  in_octets(world.client, request);
   CHECK(world.origins[0].read_until("0\r\n\r\n") == request);
+  const std::string response = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nb\r\n0\r\n\r\n";
+  in_octets(world.origins[0], response);
+  CHECK(world.client.read_until("0\r\n\r\n") == response);
+  CHECK(world.exchanges().at(0).state() == "complete");
 }
 
 TEST_CASE("a response that nobody asked for ends the connection and reaches no client", "[relay]") {
@@ -77,7 +87,8 @@ TEST_CASE("101 without an Upgrade is a malformed response: 502, and its connecti
   world.relay_http1();
   world.client.send(get_a);
   world.origins[0].read_until(head_end);
-  world.origins[0].send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\nsmuggled");
+  world.origins[0].send(
+      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\nsmuggled");
   const std::string answer = world.client.read_all();
   CHECK_THAT(answer, StartsWith("HTTP/1.1 502 "));
   CHECK_THAT(answer, !Contains("smuggled"));
@@ -91,8 +102,7 @@ TEST_CASE("101 without an Upgrade is a malformed response: 502, and its connecti
 TEST_CASE("101 to an Upgrade carries bytes both ways, and is complete when both sides have ended", "[relay]") {
   World world;
   world.relay_http1();
-  world.client.send(
-      "GET /chat HTTP/1.1\r\nHost: a.test\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
+  world.client.send("GET /chat HTTP/1.1\r\nHost: a.test\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
   CHECK_THAT(world.origins[0].read_until(head_end), Contains("Upgrade: websocket"));
   world.origins[0].send("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\ndown");
   CHECK_THAT(world.client.read_until("down"), StartsWith("HTTP/1.1 101 "));
@@ -211,8 +221,7 @@ TEST_CASE("a 1.0 client gets chunked content without chunks, ended by the connec
   world.relay_http1();
   world.client.send("GET /a HTTP/1.0\r\nHost: a.test\r\n\r\n");
   world.origins[0].read_until(head_end);
-  world.origins[0].send(
-      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n");
+  world.origins[0].send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n");
   const std::string response = world.client.read_all();
   CHECK_THAT(response, EndsWith("\r\n\r\nhello world"));
   CHECK_THAT(response, !Contains("chunked"));
@@ -228,7 +237,8 @@ TEST_CASE("100 Continue reaches a client that knows it, and no 1.0 client", "[re
   CAPTURE(version);
   World world;
   world.relay_http1();
-  world.client.send("POST /a HTTP/" + version + "\r\nHost: a.test\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+  world.client.send("POST /a HTTP/" + version +
+                    "\r\nHost: a.test\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
   CHECK_THAT(world.origins[0].read_until(head_end), Contains("Expect: 100-continue"));
   world.origins[0].send("HTTP/1.1 100 Continue\r\n\r\n");
   world.settle();

@@ -65,8 +65,10 @@ TEST_CASE("the first lines of protocols are told apart, and no cut changes the a
       Case{"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", index_of<OpeningHttp2>()},
       Case{"PRI * HTTP/2.0\r\n\r\nNO", index_of<OpeningOpaque>()},
       Case{"EHLO client.test\r\n", index_of<OpeningOpaque>()}, Case{"HELO h\r\n", index_of<OpeningOpaque>()},
-      Case{"MAIL FROM:<a@b.test>\r\n", index_of<OpeningOpaque>()}, Case{"a001 LOGIN u p\r\n", index_of<OpeningOpaque>()},
-      Case{"* OK IMAP4rev1 ready\r\n", index_of<OpeningOpaque>()}, Case{"220 mx.test ESMTP\r\n", index_of<OpeningOpaque>()},
+      Case{"MAIL FROM:<a@b.test>\r\n", index_of<OpeningOpaque>()},
+      Case{"a001 LOGIN u p\r\n", index_of<OpeningOpaque>()},
+      Case{"* OK IMAP4rev1 ready\r\n", index_of<OpeningOpaque>()},
+      Case{"220 mx.test ESMTP\r\n", index_of<OpeningOpaque>()},
       Case{"SSH-2.0-OpenSSH_9.2\r\n", index_of<OpeningOpaque>()}, Case{"USER anonymous\r\n", index_of<OpeningOpaque>()},
       Case{"*1\r\n$4\r\nPING\r\n", index_of<OpeningOpaque>()}, Case{"PING\r\n", index_of<OpeningOpaque>()},
       Case{"get / HTTP/1.1\r\n", index_of<OpeningOpaque>()}, Case{"GET  / HTTP/1.1\r\n", index_of<OpeningOpaque>()},
@@ -104,13 +106,21 @@ SocketAddress at(std::string_view ip, std::uint16_t port = 443) { return {IpAddr
 
 TEST_CASE("clients reach no address of the machine or its neighbourhood, in any spelling", "[relay]") {
   AddressGuard guard = guard_with_own("192.0.2.7");
-  const auto [ip, why] = GENERATE(table<std::string, std::string>(
-      {{"127.0.0.1", "loopback"},        {"127.255.0.9", "loopback"},    {"::1", "loopback"},
-       {"::ffff:127.0.0.1", "loopback"}, {"169.254.169.254", "link-local"}, {"::ffff:169.254.169.254", "link-local"},
-       {"fe80::1", "link-local"},        {"0.0.0.0", "unspecified"},     {"0.1.2.3", "unspecified"},
-       {"::", "unspecified"},            {"224.0.0.251", "multicast"},   {"ff02::fb", "multicast"},
-       {"255.255.255.255", "multicast"}, {"192.0.2.7", "the gateway itself"},
-       {"::ffff:192.0.2.7", "the gateway itself"}}));
+  const auto [ip, why] = GENERATE(table<std::string, std::string>({{"127.0.0.1", "loopback"},
+                                                                   {"127.255.0.9", "loopback"},
+                                                                   {"::1", "loopback"},
+                                                                   {"::ffff:127.0.0.1", "loopback"},
+                                                                   {"169.254.169.254", "link-local"},
+                                                                   {"::ffff:169.254.169.254", "link-local"},
+                                                                   {"fe80::1", "link-local"},
+                                                                   {"0.0.0.0", "unspecified"},
+                                                                   {"0.1.2.3", "unspecified"},
+                                                                   {"::", "unspecified"},
+                                                                   {"224.0.0.251", "multicast"},
+                                                                   {"ff02::fb", "multicast"},
+                                                                   {"255.255.255.255", "multicast"},
+                                                                   {"192.0.2.7", "the gateway itself"},
+                                                                   {"::ffff:192.0.2.7", "the gateway itself"}}));
   CAPTURE(ip);
   CHECK_THAT(guard.refusal(at(ip), Local::refused, mono_now()), Contains(why));
   CHECK(guard.refusal(at(ip), Local::permitted, mono_now()).empty());

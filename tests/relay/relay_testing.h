@@ -32,7 +32,7 @@ struct Ends {
 };
 
 // Members are touched on the loop's thread only; a test asks through exchanges(), count() and on_loop().
-class World final : public RelayHost, public OriginProvider, public EndpointHandler {
+class World : public RelayHost, public OriginProvider, public EndpointHandler {
  public:
   explicit World(int buffers = 0) : World(tcp_pair(buffers), buffers) {}
   ~World() override { running_.stop(); }
