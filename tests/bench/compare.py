@@ -326,6 +326,8 @@ def main() -> int:
             samples = measure_all(Runner(bench, arguments.load.resolve(), arguments.seconds), contenders, origin,
                                   arguments.scenarios.split(","), arguments.rounds)  # fmt: skip
         finally:
+            for interruption in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(interruption, signal.SIG_IGN)  # a second one would leave the rest of them running
             for contender in [*contenders, origin]:
                 contender.stop()
     print_table(samples, [contender.name for contender in contenders])

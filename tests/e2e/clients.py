@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from certificates import client_context
-from gateway import Gateway
+from gateway import Gateway, spawn
 from h2peer import H2Peer
 from streams import TIMEOUT_S, Message, Stream, TlsStream, read_response
 
@@ -174,14 +174,7 @@ def run(
     command: list, *, check: bool = True, timeout: float = PROCESS_TIMEOUT_S, **options
 ) -> subprocess.CompletedProcess:
     """A program to its end, in a process group that does not outlive the deadline."""
-    process = subprocess.Popen(
-        [str(word) for word in command],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
-        start_new_session=True,
-        **options,
-    )
+    process = spawn(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
     try:
         output, error = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:

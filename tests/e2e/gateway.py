@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import re
@@ -34,6 +35,8 @@ CONTRACT_FIELDS = {
     "dns": set("kind id time device query type answers ttl cnames rcode action rule app connected".split()),
     "hint": set("kind id time device app event on".split()),
 }
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1  # prctl(2)
 TREATMENTS = {"intercepted", "passthrough", "blocked", "failed"}
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 ULID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
@@ -128,14 +131,12 @@ class Gateway:
 
     def start(self) -> Gateway:
         self.state_dir.parent.mkdir(parents=True, exist_ok=True)
-        self.process = subprocess.Popen(
+        self.process = spawn(
             [self.binary, "run", *self.options],
             stdout=subprocess.PIPE,
             stderr=self.stderr_file.open("ab"),
-            stdin=subprocess.DEVNULL,
             cwd=self.state_dir.parent,
-            start_new_session=True,
-            preexec_fn=self._preexec,
+            preexec=self._preexec,
             env=environment(),
         )
         line = read_line(self.process)
@@ -306,6 +307,18 @@ def read_line(process: subprocess.Popen, timeout: float = DEADLINE_S) -> str:
         if not piece:
             time.sleep(0.01)
     return line.decode()
+
+
+def spawn(command: list, *, preexec: Callable[[], None] | None = None, **options) -> subprocess.Popen:
+    """A process that leads its own group (kill_group() ends it) and dies with this one, however this one dies."""
+
+    def prepare() -> None:
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if preexec:
+            preexec()
+
+    options.setdefault("stdin", subprocess.DEVNULL)
+    return subprocess.Popen([str(word) for word in command], start_new_session=True, preexec_fn=prepare, **options)
 
 
 def kill_group(process: subprocess.Popen) -> None:

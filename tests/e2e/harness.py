@@ -26,6 +26,7 @@ from gateway import (
     kill_group,
     read_line,
     schema_fields,
+    spawn,
     split_address,
 )
 from h2peer import CANCEL, HTTP_1_1_REQUIRED, INTERNAL_ERROR, H2Origin, H2Peer, H2Stream, Reset, reply

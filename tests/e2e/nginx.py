@@ -6,15 +6,15 @@ import hashlib
 import json
 import os
 import socket
-import subprocess
 import time
 from pathlib import Path
 
 from certificates import CaWorld
-from gateway import DEADLINE_S, kill_group
+from gateway import DEADLINE_S, kill_group, spawn
 
 CONFIG = """
 daemon off;
+master_process off;
 {user}
 worker_processes 1;
 pid {folder}/nginx.pid;
@@ -95,10 +95,8 @@ class Nginx:
             )
         user = "user root;" if os.getuid() == 0 else ""
         (folder / "nginx.conf").write_text(CONFIG.format(folder=folder, user=user, servers="".join(servers)))
-        self._process = subprocess.Popen(
-            ["/usr/sbin/nginx", "-c", folder / "nginx.conf", "-p", folder, "-e", folder / "error.log"],
-            start_new_session=True,
-            stdin=subprocess.DEVNULL,
+        self._process = spawn(
+            ["/usr/sbin/nginx", "-c", folder / "nginx.conf", "-p", folder, "-e", folder / "error.log"]
         )
         self._wait_until_up()
 

@@ -19,7 +19,7 @@ import pytest
 from certificates import client_context
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from harness import Gateway, connect, free_port, get, kill_group, tls_inside
+from harness import Gateway, connect, free_port, get, kill_group, spawn, tls_inside
 
 
 @dataclass(frozen=True)
@@ -84,14 +84,7 @@ class ZooOrigin:
         self._log = tempfile.TemporaryFile()
         self.folder = Path(tempfile.mkdtemp(prefix="zoo-origin-"))
         (self.folder / "hello").write_bytes(b"HTTP/1.0 200 ok\r\nContent-Length: 5\r\n\r\nhello")
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=self._log,
-            cwd=self.folder,
-            start_new_session=True,
-        )
+        self._process = spawn(command, stdout=self._log, stderr=self._log, cwd=self.folder)
         wait_until_it_listens(self)
 
     @property

@@ -23,6 +23,7 @@ from harness import (
     response,
     schema_fields,
     send_request,
+    spawn,
     tls_through,
 )
 
@@ -292,11 +293,10 @@ def test_the_table_is_for_people_and_the_json_for_machines(gateway, three):
 
 def test_follow_prints_records_as_they_come(gateway, scripted):
     origin = scripted(answering(response()))
-    follower = subprocess.Popen(
+    follower = spawn(
         [gateway.binary, "log", "--json", "--follow", "--kind", "exchange", "--host", origin.name, *gateway.options],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        start_new_session=True,
     )
     try:
         for number in range(3):

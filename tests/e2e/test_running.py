@@ -27,6 +27,7 @@ from harness import (
     read_request,
     response,
     send_request,
+    spawn,
     split_address,
     tls_through,
     unique_name,
@@ -58,12 +59,7 @@ def succeeds(action) -> bool:
 
 def test_the_ready_line_names_every_listener_and_is_all_there_is_on_stdout(tmp_path):
     gateway = Gateway(tmp_path / "state")
-    process = subprocess.Popen(
-        [gateway.binary, "run", *gateway.options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    process = spawn([gateway.binary, "run", *gateway.options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
         line = read_line(process)
         words = line.split()
@@ -83,12 +79,7 @@ def test_the_ready_line_names_every_listener_and_is_all_there_is_on_stdout(tmp_p
 
 def test_a_listener_can_be_off(tmp_path):
     gateway = Gateway(tmp_path / "state", settings=("listen.admin=off",))
-    process = subprocess.Popen(
-        [gateway.binary, "run", *gateway.options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    process = spawn([gateway.binary, "run", *gateway.options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
         assert "admin=off" in read_line(process).split()
     finally:
@@ -159,9 +150,7 @@ def test_a_trust_file_that_is_not_there_is_refused(tmp_path):
 def test_the_default_config_file_is_read_where_it_is(tmp_path):
     (tmp_path / "tollgate.toml").write_text('[listen]\nadmin = "off"\nproxy = "127.0.0.1:0"\n[state]\ndir = "here"\n')
     gateway = Gateway(tmp_path / "unused")
-    process = subprocess.Popen(
-        [gateway.binary, "run"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=tmp_path, start_new_session=True
-    )
+    process = spawn([gateway.binary, "run"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=tmp_path)
     try:
         assert "admin=off" in read_line(process)
         assert (tmp_path / "here/ca/ca.pem").exists()

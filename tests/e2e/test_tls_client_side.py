@@ -27,6 +27,7 @@ from harness import (
     reply,
     response,
     send_request,
+    spawn,
     tls_inside,
     tls_through,
     unique_name,
@@ -357,7 +358,7 @@ def test_a_session_of_one_name_is_no_session_of_another(gateway, scripted):
 def test_renegotiation_is_refused(gateway, origin):
     """By openssl s_client, because Python cannot: `R` asks for one, in TLS 1.2."""
     with ConnectForwarder(gateway, origin.authority) as forwarder:
-        process = subprocess.Popen(
+        process = spawn(
             [
                 "openssl",
                 "s_client",

@@ -80,7 +80,7 @@ TEST_CASE("the first lines of protocols are told apart, and no cut changes the a
 TEST_CASE("TLS that nobody could answer is broken, not opaque", "[relay]") {
   Bytes hello = client_hello_for("weather.test", 16384);
   hello[9] = 0x01;  // client_version 0x01…, and then
-  hello.resize(hello.size() - 2);
+  hello.erase(hello.end() - 2, hello.end());
   hello[3] = static_cast<std::uint8_t>((hello.size() - 5) >> 8);  // a record that ends where the message does not
   hello[4] = static_cast<std::uint8_t>(hello.size() - 5);
   hello.insert(hello.end(), {0x17, 0x03, 0x03, 0x00, 0x01, 0x00});  // and another type of record in its middle
