@@ -59,12 +59,15 @@ Result<Follow::Tails::Next> Follow::Tails::read(const journal::SegmentFile& segm
     if (!opened) return fail(opened);
     reader = readers_.emplace(name, std::move(*opened)).first;
   }
+  // One poll shows what is there when it begins, so that it ends however fast more comes.
+  const ByteCount extent = current_size(segment);
   for (;;) {
     auto step = reader->second.next();
     if (!step) return fail(step);
     positions_[name].offset = reader->second.offset();
     if (auto* entry = std::get_if<journal::Entry>(&*step)) {
       if (take(std::move(entry->record), segment.name.run, visitor) == Next::stop) return Next::stop;
+      if (entry->at >= extent) return Next::go_on;
     } else if (std::holds_alternative<journal::Damaged>(*step)) {
       ++damaged_;
     } else if (std::holds_alternative<journal::EndOfSegment>(*step)) {

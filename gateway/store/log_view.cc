@@ -116,6 +116,8 @@ Result<bool> LogView::read_tail(const journal::SegmentFile& segment, Positions& 
   const auto run = positions.run_number(segment.name.run);
   if (!run) return fail(run);
   const WallTime arrived = last_written(segment.path).value_or(WallTime());
+  // What is written from now on is not of this view: a busy writer could be run after for ever.
+  const ByteCount extent = current_size(segment);
   bool at_end = false;
   while (!at_end) {
     auto step = reader->next();
@@ -123,6 +125,7 @@ Result<bool> LogView::read_tail(const journal::SegmentFile& segment, Positions& 
     if (auto* entry = std::get_if<journal::Entry>(&*step)) {
       if (auto taken = take_over(entry->record); !taken) return fail(taken);
       if (auto put = rows.put(entry->record, {*run, arrived}); !put) return fail(put);
+      at_end = entry->at >= extent;
     } else if (std::holds_alternative<journal::Damaged>(*step)) {
       ++damaged_;
     } else {

@@ -144,15 +144,19 @@ std::optional<WallTime> last_written(const std::filesystem::path& file) {
   return from_micros(*nanos / 1000);
 }
 
+ByteCount current_size(const journal::SegmentFile& segment) {
+  std::error_code gone;
+  const auto size = std::filesystem::file_size(segment.path, gone);
+  return gone ? segment.size : size;
+}
+
 JournalSize measure(const std::vector<journal::SegmentFile>& segments, const PositionMap& positions) {
   JournalSize size;
   for (const auto& segment : segments) {
     const auto found = positions.find(segment.name.text());
     const Position position = found != positions.end() ? found->second : Position{};
-    std::error_code gone;
     // Only what may still grow is looked at again.
-    const ByteCount bytes = position.ended ? segment.size : std::filesystem::file_size(segment.path, gone);
-    if (gone) continue;
+    const ByteCount bytes = position.ended ? segment.size : current_size(segment);
     size.all += bytes;
     if (!position.ended && bytes > position.offset) size.unread += bytes - position.offset;
   }

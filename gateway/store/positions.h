@@ -84,6 +84,9 @@ Result<std::vector<std::string>> finished_runs(const std::vector<std::string>& r
 // When the file was last written; nothing when it is gone.
 std::optional<WallTime> last_written(const std::filesystem::path& file);
 
+// The size of the file now; that of its listing when it is gone.
+ByteCount current_size(const journal::SegmentFile& segment);
+
 // Bytes of all segments, and those of them beyond the positions.
 struct JournalSize {
   ByteCount all = 0;

@@ -115,8 +115,11 @@ TEST_CASE("on a full disk records wait in the journal, and are caught up when th
   CHECK(ingester->health().problem.empty());
   ingester.reset();
   CHECK(ids(all_of(open_log(state))) == ids_of(numbers(2000)));
-  CHECK(log.times("the store cannot be written") == 1);
-  CHECK(log.times("the store can be written again") == 1);
+  // Once for each change, not for each attempt; a small batch may have found room in between.
+  const std::size_t refused = log.times("the store cannot be written");
+  CHECK(refused >= 1);
+  CHECK(refused <= 2);
+  CHECK(log.times("the store can be written again") == refused);
 }
 
 TEST_CASE("while somebody else holds the database records wait, and are caught up", "[store]") {
