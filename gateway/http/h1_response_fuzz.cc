@@ -31,6 +31,7 @@ void write_and_read_again(ByteView bytes, std::string_view method) {
 
 }  // namespace
 
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer's name
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size < 2) return 0;
   const std::string_view method = data[0] == 'H' ? "HEAD" : data[0] == 'C' ? "CONNECT" : "GET";

@@ -37,8 +37,8 @@ Result<Descriptor> bind_to(const SocketAddress& address, Share share) {
                                     : error == EACCES        ? "; ports below 1024 need root or CAP_NET_BIND_SERVICE"
                                     : error == EADDRNOTAVAIL ? "; no interface of this machine has this address"
                                                              : "";
-    return fail(Error::Kind::io,
-                fmt::format("cannot listen on {}: {}{}", address.text(), std::generic_category().message(error), remedy));
+    return fail(Error::Kind::io, fmt::format("cannot listen on {}: {}{}", address.text(),
+                                             std::generic_category().message(error), remedy));
   };
   Descriptor socket = open_socket(address.ip);
   if (!socket) return refused(errno);
@@ -112,7 +112,9 @@ void reset_and_close(Descriptor socket) {
 
 Result<Descriptor> start_connecting(const SocketAddress& to) {
   Descriptor socket = open_socket(to.ip);
-  if (!socket) return fail(Error::Kind::io, fmt::format("no socket for {}: {}", to.text(), std::generic_category().message(errno)));
+  if (!socket)
+    return fail(Error::Kind::io,
+                fmt::format("no socket for {}: {}", to.text(), std::generic_category().message(errno)));
   tune_stream(socket.get());
   const KernelAddress kernel = to_kernel(to);
   if (::connect(socket.get(), kernel.get(), kernel.size) != 0 && errno != EINPROGRESS) {

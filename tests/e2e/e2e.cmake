@@ -11,7 +11,7 @@ foreach(file IN LISTS e2e_files)
   string(REGEX REPLACE "^test_" "e2e." name ${name})
   add_test(NAME ${name} COMMAND /usr/bin/python3 -m pytest -q -p no:cacheprovider ${file} WORKING_DIRECTORY ${e2e_folder})
   set_tests_properties(${name} PROPERTIES
-    TIMEOUT 480
+    TIMEOUT 900
     ENVIRONMENT "TOLLGATE=$<TARGET_FILE:tollgate>;PYTHONDONTWRITEBYTECODE=1")
 endforeach()
 if(TARGET certificate_zoo AND TEST e2e.certificates)

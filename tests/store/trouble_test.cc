@@ -116,7 +116,7 @@ TEST_CASE("on a full disk records wait in the journal, and are caught up when th
   ingester.reset();
   CHECK(ids(all_of(open_log(state))) == ids_of(numbers(2000)));
   // Once for each change, not for each attempt; a small batch may have found room in between.
-  const std::size_t refused = log.times("the store cannot be written");
+  const int refused = log.times("the store cannot be written");
   CHECK(refused >= 1);
   CHECK(refused <= 2);
   CHECK(log.times("the store can be written again") == refused);
