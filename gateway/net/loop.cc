@@ -30,7 +30,9 @@ void call_function(evutil_socket_t, short, void* function) noexcept {
 
 Result<std::unique_ptr<Loop>> Loop::create() {
   const std::unique_ptr<event_config, FreeWith<event_config_free>> config(event_config_new());
-  event_config_set_flag(config.get(), EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+  // No EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST: it tells epoll of a removal only at the next wait, when the descriptor has
+  // been closed and its number may be another thread's (seen by TSan).
+  event_config_set_flag(config.get(), EVENT_BASE_FLAG_NOLOCK);
   EventBaseHandle base(event_base_new_with_config(config.get()));
   Descriptor wake(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
   if (!base || !wake) {

@@ -193,7 +193,7 @@ TEST_CASE("Boost.Beast reads whatever we accept of mutated messages as we do", "
   std::size_t accepted = 0;
   std::size_t refused = 0;
   const auto cases = ambiguous_cases();
-  for (int round = 0; round < 200; ++round) {
+  for (int round = 0; round < 1000; ++round) {
     for (const AmbiguousCase& example : cases) {
       if (example.malformed()) continue;
       const std::string raw = mutate(example.raw, random);
