@@ -61,7 +61,8 @@ Exit rotate(const config::Config& config, const certs::Passphrase& passphrase, C
   print(**rotated, config, console.out);
   console.err << "Phones must be made to trust the new certificate; the former pair is kept beside it.\n";
   if (const auto pid = StateDir::holder(config.state_dir)) {
-    console.err << fmt::format("The running gateway (process {}) uses the new one once it is restarted, or sent SIGHUP.\n", *pid);
+    console.err << fmt::format(
+        "The running gateway (process {}) uses the new one once it is restarted, or sent SIGHUP.\n", *pid);
   }
   return Exit::done;
 }

@@ -24,7 +24,7 @@ class H2Relay::Side final : public http::H2Visitor {
   Side(H2Relay& relay, bool client) : relay_(relay), client_(client) {}
 
   void on_request(http::StreamId stream, http::RequestHead head, http::EndStream end) override {
-    relay_.on_request(stream, std::move(head), end);
+    relay_.on_request(stream, head, end);
   }
   void on_response(http::StreamId stream, http::ResponseHead head, http::EndStream end) override {
     if (Pair* pair = find(stream)) relay_.on_response(*pair, head, end);
@@ -107,7 +107,7 @@ std::size_t H2Relay::on_plaintext(Endpoint& from, ByteView bytes) {
 
 // --- streams
 
-void H2Relay::on_request(http::StreamId stream, http::RequestHead head, http::EndStream end) {
+void H2Relay::on_request(http::StreamId stream, const http::RequestHead& head, http::EndStream end) {
   auto owned = std::make_unique<Pair>();
   Pair& pair = *owned;
   pair.client = stream;

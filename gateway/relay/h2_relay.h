@@ -43,7 +43,7 @@ class H2Relay final : public Relay, private net::TurnWork {
   // One side's events, told to the relay with the pair they belong to.
   class Side;
 
-  void on_request(http::StreamId stream, http::RequestHead head, http::EndStream end);
+  void on_request(http::StreamId stream, const http::RequestHead& head, http::EndStream end);
   void on_response(Pair& pair, const http::ResponseHead& head, http::EndStream end);
   void on_data(Pair& pair, bool up, ByteView data);
   void on_end(Pair& pair, bool up, bool ended_by_trailers);
