@@ -77,7 +77,9 @@ TEST_CASE("counting stops at what is no WebSocket frame, and stays stopped", "[h
   };
   for (const auto& [what, bytes] : nonsense) {
     CAPTURE(what);
-    const auto frames = fed(good + bytes + good);
+    std::string stream = good;
+    stream.append(bytes).append(good);
+    const auto frames = fed(stream);
     CHECK_FALSE(frames.counting());
     CHECK(frames.counts().messages == 1);
   }
