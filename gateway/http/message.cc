@@ -14,9 +14,13 @@ namespace {
 std::size_t member_length(std::string_view list) {
   bool quoted = false;
   for (std::size_t i = 0; i < list.size(); ++i) {
-    if (list[i] == '"') quoted = !quoted;
-    if (quoted && list[i] == '\\') ++i;  // quoted-pair: whatever follows is not the end
-    if (!quoted && list[i] == ',') return i;
+    if (list[i] == '"') {
+      quoted = !quoted;
+    } else if (quoted && list[i] == '\\') {
+      ++i;  // quoted-pair: whatever follows is not the end
+    } else if (!quoted && list[i] == ',') {
+      return i;
+    }
   }
   return list.size();
 }

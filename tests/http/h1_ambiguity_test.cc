@@ -14,10 +14,18 @@ std::size_t complete_finals(const Transcript<Head>& transcript) {
                                                 [](const Message<Head>& message) { return message.complete; }));
 }
 
+// Those whose fault is behind their head. All others must be refused before a head can be forwarded.
+bool is_in_content(const AmbiguousCase& example) {
+  const auto prefixes = {"chunk-", "trailer-", "response-chunk-", "response-trailer-", "response-after-"};
+  return std::any_of(prefixes.begin(), prefixes.end(),
+                     [&](const char* prefix) { return example.name.starts_with(prefix); });
+}
+
 template <class Head>
 void judge(const AmbiguousCase& example, const Transcript<Head>& transcript) {
   if (example.malformed()) {
     CHECK(transcript.error == Error::Kind::malformed);
+    CHECK(transcript.messages.size() == (is_in_content(example) ? 1 : 0));
     return;
   }
   CHECK_FALSE(transcript.error);

@@ -68,6 +68,14 @@ TEST_CASE("chunks become content and trailers, their framing and extensions do n
   CHECK(message.trailers.at(1).name == "x-SUM");
 }
 
+TEST_CASE("one empty line is ignored before each request, not two", "[http][h1]") {
+  const std::string request = "GET / HTTP/1.1\r\nHost: origin.test\r\n\r\n";
+  CHECK(read_requests("\r\n" + request + "\r\n" + request).messages.size() == 2);
+  const auto refused = read_requests(request + "\r\n\r\n" + request);
+  CHECK(refused.error == Error::Kind::malformed);
+  CHECK(refused.messages.size() == 1);
+}
+
 TEST_CASE("the reader stays in its error", "[http][h1]") {
   H1RequestReader reader;
   const auto refused = reader.read(as_bytes("GET / HTTP/1.1\n"));
@@ -152,7 +160,7 @@ TEST_CASE("the limits start anew with every message", "[http][h1]") {
 }
 
 TEST_CASE("a long line that comes octet by octet is looked at once", "[http][h1]") {
-  constexpr std::size_t length = 1024 * 1024;
+  constexpr std::size_t length = mebibyte;
   const std::string bytes = "GET /" + std::string(length, 'a');
   H1Limits limits;
   limits.head = 2 * length;

@@ -81,6 +81,7 @@ TEST_CASE("list members are split at commas outside quoted strings", "[http][mes
   CHECK(members_of(R"(a="x,y", b)") == std::vector<std::string>{R"(a="x,y")", "b"});
   CHECK(members_of(R"("x\",y", b)") == std::vector<std::string>{R"("x\",y")", "b"});
   CHECK(members_of(R"(a\, b)") == std::vector<std::string>{R"(a\)", "b"});  // a backslash quotes in quoted strings only
+  CHECK(members_of(R"(a\"x, y", b)") == std::vector<std::string>{R"(a\"x, y")", "b"});
   CHECK(members_of(R"("open, b)") == std::vector<std::string>{R"("open, b)"});
   CHECK(members_of(R"("open\)") == std::vector<std::string>{R"("open\)"});
 }

@@ -1,9 +1,11 @@
 // What must hold whenever a process is killed: every record is in the store once.
 #include <fmt/format.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <csignal>
 #include <random>
 #include <set>
 #include <thread>
@@ -18,6 +20,7 @@ namespace {
 pid_t start_ingesting_child(const StateDir& state) {
   const pid_t child = fork();
   if (child != 0) return child;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);  // a test that fails leaves nobody behind
   DamageLog damage;
   auto ingestion = Ingestion::open(state.path(), damage);
   while (ingestion) {

@@ -79,6 +79,12 @@ void overwrite(const std::filesystem::path& path, std::streamoff at, std::size_t
   file << std::string(size, '\x5a');
 }
 
+// Everything but the first pages: the header and the schema are read when it is opened.
+void overwrite_rows(const std::filesystem::path& path) {
+  constexpr std::size_t spared = 131'072;
+  overwrite(path, spared, std::filesystem::file_size(path) - spared);
+}
+
 std::vector<std::filesystem::path> moved_aside(const StateDir& state) {
   std::vector<std::filesystem::path> found;
   for (const auto& entry : std::filesystem::directory_iterator(state.path())) {
@@ -162,9 +168,8 @@ TEST_CASE("damage that is met later moves the database aside, and the store is r
   auto alive = writer(state);
   for (std::int64_t i = 1; i <= 3000; ++i) write(*alive, {exchange(i)});
   ingest(state);
-  // Everything but the first pages: the header and the schema are read when it is opened.
   const auto path = database_path(state.path());
-  overwrite(path, 32 * 4096, std::filesystem::file_size(path) - 32 * 4096);
+  overwrite_rows(path);
   auto ingester = start(state);
   for (std::int64_t i = 3001; i <= 3100; ++i) write(*alive, {exchange(i)});
   REQUIRE(wait_for(*ingester, [](const IngesterHealth& health) { return health.rebuilt == 1; }));
@@ -181,7 +186,7 @@ TEST_CASE("a damaged database is named by check and by the reader", "[store]") {
   ingest(state);
   CHECK(check_store(state.path()));
   const auto path = database_path(state.path());
-  overwrite(path, 32 * 4096, std::filesystem::file_size(path) - 32 * 4096);
+  overwrite_rows(path);
   const auto checked = check_store(state.path());
   REQUIRE_FALSE(checked);
   CHECK(checked.error().kind == Error::Kind::malformed);
